@@ -1,0 +1,34 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+
+.PHONY: demo test check unit slow clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/pare find examples/support/task.yaml
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python tests/run.py
+
+check: $(VENV)/.installed-dev
+	@$(BIN)/python tests/run.py --fast
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/bin/python:
+	@$(PYTHON) -m venv $(VENV)
+
+# torch comes first and pinned: a range would take the CUDA build, gigabytes larger.
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing pare into $(VENV) (about 2 minutes, 1.9 GB) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check "$(TORCH)"
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the test tools ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,onnx]' -r tests/requirements.txt
+	@touch $@

@@ -1,0 +1,5 @@
+"""``python -m pare.cli``."""
+
+from pare.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""``pare find``: a task in, the smallest proven model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pare import api
+from pare.cli.display import Display
+from pare.cli.output import EXIT_CODES, emit, json_flag, say
+from pare.data.fields import FIELDS, flag
+from pare.data.task import Task, with_flags
+from pare.errors import InputError
+from pare.evaluation.metrics import known_metrics
+from pare.report import table
+from pare.search.study import REPORT
+
+TASK_FILES = (".yaml", ".yml")
+
+
+def _options(command: Any) -> Any:
+    """One option for each field of a task; None means not given."""
+    for name, field in reversed(list(FIELDS.items())):
+        if name == "data.path":
+            continue
+        switch = name == "bar.growing"
+        kind: dict[str, Any] = (
+            {"is_flag": True, "default": None} if switch else {"metavar": name.split(".")[-1].upper()}
+        )
+        command = click.option(flag(name), name.replace(".", "__"), help=field.help, **kind)(command)
+    return command
+
+
+@click.command("find")
+@click.argument("source", metavar="TASK.YAML|DATA")
+@_options
+@click.option("--run", "run_folder", type=click.Path(path_type=Path), help="the run's folder; default: runs/NAME")
+@click.option("--task-only", is_flag=True, help="print the task.yaml that the flags stand for, and stop")
+@json_flag
+@click.pass_context
+def command(
+    ctx: click.Context, /, source: str, run_folder: Path | None, task_only: bool, as_json: bool, **flags: Any
+) -> None:
+    """Find the smallest model that clears the bar, prove it, and write its report.
+
+    Give a task.yaml, or a data file with --input and --target. An interrupted run goes on where it stopped. Exit codes:
+    0 pass, 1 fail, 2 bad input, 3 unproven, 130 stopped.
+    """
+    task = _task(source, {name.replace("__", "."): value for name, value in flags.items() if value is not None})
+    if task_only or not source.endswith(TASK_FILES):
+        click.echo(task.to_yaml(Path()), err=as_json)
+    if task_only:
+        return
+    with Display(live=False if as_json else None) as display:
+        study = api.find(task, run_folder, display)
+    verdict = study.verdict
+    answer = verdict.answer if verdict else "unproven"
+    if as_json:
+        emit(table.summary(study))
+    else:
+        table.show(study)
+        say(f"report: {study.path / REPORT}")
+        if study.winner is not None:
+            say(f'next: pare run {study.path} "a text"   ·   pare bench {study.path}')
+    study.close()
+    ctx.exit(EXIT_CODES[answer])
+
+
+def _task(source: str, given: dict[str, Any]) -> Task:
+    metrics = known_metrics()
+    if source.endswith(TASK_FILES):
+        return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
+    for needed in ("data.input", "data.target"):
+        if needed not in given:
+            raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")
+    named = {name.split(".")[-1]: value for name, value in given.items()}
+    return Task.of(source, metrics=metrics, **named)

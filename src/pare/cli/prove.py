@@ -1,0 +1,78 @@
+"""``pare prove``: the proof alone, or more rows for a growing one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pare import api
+from pare.cli.display import Display
+from pare.cli.output import EXIT_CODES, emit, json_flag
+from pare.errors import InputError
+from pare.report import table
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("prove")
+@click.argument("candidate", metavar="ARTIFACT|PREDICTIONS|RUN", type=FILE)
+@click.option("--against", type=FILE, help="what it must match: an artifact, a run, or a file of predictions")
+@click.option("--data", type=FILE, help="labelled rows: CSV, TSV, JSONL or Parquet")
+@click.option("--more", type=FILE, help="fresh labelled rows for the growing proof of a run")
+@click.option("--input", "input_column", default="text", show_default=True, help="the column that holds the text")
+@click.option("--target", default="label", show_default=True, help="the column that holds the label")
+@click.option(
+    "--within",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.02,
+    show_default=True,
+    help="absolute points of the reference, as a fraction",
+)
+@click.option("--metric", default="accuracy", show_default=True)
+@click.option(
+    "--confidence", type=click.FloatRange(0.5, 1, min_open=True, max_open=True), default=0.95, show_default=True
+)
+@json_flag
+@click.pass_context
+def command(
+    ctx: click.Context,
+    candidate: Path,
+    against: Path | None,
+    data: Path | None,
+    more: Path | None,
+    input_column: str,
+    target: str,
+    within: float,
+    metric: str,
+    confidence: float,
+    as_json: bool,
+) -> None:
+    """Prove that one model is within so many points of another on labelled rows.
+
+    Exit codes: 0 pass, 1 fail, 2 bad input, 3 unproven.
+    """
+    if more is not None:
+        with Display(live=False) as display:
+            study = api.prove_more(candidate, more, display)
+        verdict = study.verdict
+        study.close()
+        assert verdict is not None
+    elif against is None or data is None:
+        raise InputError("a proof needs --against and --data (or --more for the growing proof of a run)")
+    else:
+        verdict = api.prove(
+            candidate,
+            against,
+            data,
+            input=input_column,
+            target=target,
+            within=within,
+            metric=metric,
+            confidence=confidence,
+        )
+    if as_json:
+        emit(verdict)
+    else:
+        table.show_verdict(verdict)
+    ctx.exit(EXIT_CODES[verdict.answer])

@@ -1,0 +1,180 @@
+"""Cleaning: which rows are set aside, and why. Nothing is deleted; every rule gives its reason.
+
+Rows whose side is recorded are never set aside because of newcomers: adding a contradiction can push no row out of the
+sealed split, and no class out of the ones that are trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pare.data.read import Row
+from pare.errors import InputError
+from pare.types import Quarantined, Sample, Side
+
+__all__ = [
+    "OTHER",
+    "RARE_MINIMUM",
+    "Kept",
+    "exact_form",
+    "keep_one",
+    "keep_sealed",
+    "rare_labels",
+    "refuse_several",
+    "set_aside",
+]
+
+RARE_MINIMUM = 8
+"""Labels of fewer rows are rare. Of 8 rows about 4.5 are trained on and 2.4 sealed: with fewer, a class is a coin toss."""
+
+OTHER = "other"
+
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row that is in, with its sample and the form in which exact duplicates are compared."""
+
+    row: Row
+    sample: Sample
+    form: str
+
+
+def exact_form(text: str) -> str:
+    """A text as exact duplicates compare it: Unicode's compatible form, no case, single spaces.
+
+    >>> exact_form("Where is  my Card? ")
+    'where is my card?'
+    """
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return _SPACES.sub(" ", plain).strip().casefold()
+
+
+def digest(*parts: str, size: int = 8) -> str:
+    """A hash of texts, hexadecimal, 2 x size digits."""
+    hashed = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        hashed.update(len(raw).to_bytes(8, "big") + raw)
+    return hashed.hexdigest()
+
+
+def keep(row: Row, copy: int = 0) -> Kept:
+    """A row as a sample. Without a unit of its own, a row's unit is its text. ``copy`` counts equal rows that stay."""
+    form = exact_form(row.text)
+    parts = (row.text, row.label) if copy == 0 else (row.text, row.label, str(copy))
+    unit = row.unit or digest(form)
+    return Kept(row, Sample(digest(*parts), row.text, row.label, unit, row.slice, row.time), form)
+
+
+def set_aside(row: Row, reason: str) -> Quarantined:
+    return Quarantined(row.file, row.line, reason, row.text, row.label)
+
+
+def keep_sealed(rows: Iterable[Row]) -> list[Kept]:
+    """All rows of a sealed file. Equal rows stay too, told apart by their ids."""
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for row in rows:
+        kept.append(keep(row, seen[row.text, row.label]))
+        seen[row.text, row.label] += 1
+    return kept
+
+
+def keep_one(rows: Iterable[Row], recorded: Mapping[str, Side]) -> tuple[list[Kept], list[Quarantined]]:
+    """Of each text one row, none where the labels contradict each other; the rest is set aside.
+
+    Which row stays does not depend on the order of rows: a recorded one (which also outlasts a contradiction), else the
+    one of the smallest id.
+    """
+    by_form: dict[str, list[Kept]] = defaultdict(list)
+    for row in rows:
+        kept = keep(row)
+        by_form[kept.form].append(kept)
+    stays: list[Kept] = []
+    aside: list[Quarantined] = []
+    for group in by_form.values():
+        first = min(group, key=lambda kept: _precedence(kept, recorded))
+        disputed = any(kept.sample.label != first.sample.label for kept in group)
+        if not disputed or first.sample.id in recorded:
+            stays.append(first)
+            aside += [set_aside(kept.row, _repeats(kept, first)) for kept in group if kept is not first]
+        else:
+            aside += [set_aside(kept.row, _contradiction(kept, group)) for kept in group]
+    return stays, aside
+
+
+def _precedence(kept: Kept, recorded: Mapping[str, Side]) -> tuple[bool, bool, str, str, str, str, str, int]:
+    sample, row = kept.sample, kept.row
+    known = recorded.get(sample.id)
+    return known != "test", known is None, sample.id, sample.unit, row.time, row.slice, row.file, row.line
+
+
+def _repeats(kept: Kept, first: Kept) -> str:
+    place = _place(first.row, kept.row)
+    if kept.sample.label == first.sample.label:
+        return f"duplicate of {place}"
+    return f"same text as {place}, which was there before and is labelled {first.sample.label}"
+
+
+def _contradiction(kept: Kept, group: Sequence[Kept]) -> str:
+    other = next(other for other in group if other.sample.label != kept.sample.label)
+    return f"same text as {_place(other.row, kept.row)}, which is labelled {other.sample.label}"
+
+
+def _place(row: Row, seen_from: Row) -> str:
+    return f"line {row.line}" if row.file == seen_from.file else f"{row.file} line {row.line}"
+
+
+def rare_labels(counts: Mapping[str, int]) -> tuple[frozenset[str], int]:
+    """The labels that are too rare, and the minimum that was applied.
+
+    The minimum is halved until two classes and half of the rows stay, for too few rows are never bad input.
+    """
+    minimum = RARE_MINIMUM
+    while minimum > 1:
+        rest = [n for n in counts.values() if n >= minimum]
+        if len(rest) >= 2 and 2 * sum(rest) >= sum(counts.values()):
+            break
+        minimum //= 2
+    return frozenset(label for label, n in counts.items() if n < minimum), minimum
+
+
+def merge_rare(kept: Sequence[Kept], rare: Collection[str]) -> list[Kept]:
+    """The rows with rare labels renamed to ``other``. Ids stay, so that the recorded membership holds."""
+    return [
+        replace(item, sample=replace(item.sample, label=OTHER)) if item.sample.label in rare else item for item in kept
+    ]
+
+
+def refuse_several(rows: Sequence[Row]) -> None:
+    """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells.
+
+    One cell in a hundred has to be so, and its parts to be known: alone for a comma, which names often hold; in any
+    other cell for ``|`` and ``;``.
+    """
+    counts = Counter(row.label for row in rows)
+    for mark in ("|", ";", ","):
+        joined = {label: _parts(label, mark) for label in counts if mark in label}
+        cells_of = Counter(part for parts in joined.values() for part in parts)
+        known = {label for label in counts if label not in joined}
+        if mark != ",":
+            known |= {part for part, cells in cells_of.items() if cells > 1}
+        several = {label for label, parts in joined.items() if len(parts) > 1 and parts <= known}
+        if sum(counts[label] for label in several) >= max(2, len(rows) / 100):
+            row = next(row for row in rows if row.label in several)
+            n = sum(counts[label] for label in several)
+            raise InputError(
+                f"{row.file}, line {row.line}: the target must hold one label but {n} cells hold several, "
+                f"like {row.label!r}; keep one label a row, or make a column for each label"
+            )
+
+
+def _parts(label: str, mark: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in label.split(mark) if part.strip())

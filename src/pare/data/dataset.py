@@ -1,0 +1,335 @@
+"""From a specification to a data set: read, clean, group, split; the sealed side behind a guard."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pare.data.clean import (
+    OTHER,
+    Kept,
+    keep_one,
+    keep_sealed,
+    merge_rare,
+    rare_labels,
+    refuse_several,
+    set_aside,
+)
+from pare.data.read import Columns, Row, rows
+from pare.data.split import assign, group_rows
+from pare.errors import InputError
+from pare.types import DataSpec, Quarantined, Sample, Side
+
+__all__ = ["Dataset", "Facts", "Membership", "Sealed", "prepare", "prepare_more", "write_quarantine"]
+
+Membership = Mapping[str, Side]
+"""Sample ids and the side each was recorded on. It is read before a split and written after it; sealed rows never leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found in the data, for messages. All counts are rows, but ``groups`` and ``units``."""
+
+    read: int
+    empty: int
+    duplicates: int
+    contradictions: int
+    near_duplicates: int
+    beside_sealed: int
+    groups: int
+    units: int
+    largest_group: int
+    rare: Mapping[str, int]
+    rare_minimum: int
+    sealed_missing: int
+
+
+class Sealed:
+    """The sealed side. Its rows are given out by ``open`` only, to whoever names the frozen plan they are read for.
+
+    An honest API's guard against reading by accident; it is no lock.
+    """
+
+    __slots__ = ("__rows", "classes", "hash", "ids", "n", "units")
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self.__rows = tuple(samples)
+        self.n = len(self.__rows)
+        self.ids = tuple(sample.id for sample in self.__rows)
+        self.units = len({sample.unit for sample in self.__rows})
+        self.classes: Mapping[str, int] = dict(sorted(Counter(sample.label for sample in self.__rows).items()))
+        self.hash = _hash(self.ids)
+
+    def open(self, plan_id: str) -> tuple[Sample, ...]:
+        """The sealed rows, for the frozen plan of that id. Raises ValueError without one."""
+        if not plan_id:
+            raise ValueError("sealed rows are read for a frozen plan only: store the plan, then pass its id")
+        return self.__rows
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[Sample]:
+        raise TypeError("sealed rows are read through open(plan_id)")
+
+    def __repr__(self) -> str:
+        return f"Sealed(n={self.n}, hash={self.hash})"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled rows on their sides. ``labels`` are sorted; ``hash`` covers every row's id and side."""
+
+    train: tuple[Sample, ...]
+    dev: tuple[Sample, ...]
+    calibration: tuple[Sample, ...]
+    test: Sealed
+    labels: tuple[str, ...]
+    quarantined: tuple[Quarantined, ...]
+    facts: Facts
+    hash: str
+
+    def membership(self) -> dict[str, Side]:
+        """Every row's side by its id: what to record, so that the next split of grown data keeps it."""
+        sides: dict[str, Side] = dict.fromkeys(self.test.ids, "test")
+        sides |= {sample.id: "train" for sample in self.train}
+        sides |= {sample.id: "dev" for sample in self.dev}
+        return sides | {sample.id: "calibration" for sample in self.calibration}
+
+
+def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
+    """Reads, cleans and splits the rows of ``spec``. ``recorded`` is what an earlier split of these data recorded.
+
+    Raises InputError where the rows cannot be read, hold one class only, or leave a single class to train on.
+    """
+    recorded = recorded or {}
+    read = _read(spec)
+    main, aside_empty = _whole(read, spec)
+    refuse_several(main)
+    sealed = keep_sealed(row for row in main if row.sealed)
+    kept, aside_same = keep_one((row for row in main if not row.sealed), recorded)
+    kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded)
+    rest, aside_beside, near = _set_beside_aside(kept, sealed)
+    groups = group_rows([item.sample for item in rest], near)
+    share = 0.0 if sealed else spec.test_share
+    sides = assign(rest, groups, test_share=share, by_time=spec.time is not None, recorded=recorded)
+    placed, aside_unlearnt = _learnable(
+        [*zip(rest, sides, strict=True), *((item, "test") for item in sealed)], rare, minimum, spec
+    )
+    aside = [*aside_empty, *aside_same, *aside_rare, *aside_beside, *aside_unlearnt]
+    sizes = Counter(near)
+    facts = Facts(
+        read=len(read),
+        empty=len(aside_empty),
+        duplicates=sum(item.reason.startswith("duplicate") for item in aside_same),
+        contradictions=sum(not item.reason.startswith("duplicate") for item in aside_same),
+        near_duplicates=sum(n for n in sizes.values() if n > 1),
+        beside_sealed=len(aside_beside),
+        groups=len(groups),
+        units=len({item.sample.unit for item in rest}),
+        largest_group=max(map(len, groups), default=0),
+        rare=rare,
+        rare_minimum=minimum,
+        sealed_missing=_missing(placed, recorded),
+    )
+    return _dataset(placed, aside, facts)
+
+
+def prepare_more(spec: DataSpec, path: str, labels: Sequence[str]) -> tuple[Sealed, tuple[Quarantined, ...]]:
+    """Fresh sealed rows from the file ``path``, for candidates that are frozen already, and what was set aside of it.
+
+    Here the fresh rows give way: those that repeat, nearly repeat, or share the unit of any row of ``spec``, on whatever
+    side, and those whose label is not among ``labels``, were seen or cannot be answered.
+    Raises InputError where a file cannot be read or no fresh row is left.
+    """
+    columns = Columns.of(spec)
+    seen = keep_sealed(row for row in _read(spec) if row.text.strip())
+    fresh: list[Row] = []
+    aside: list[Quarantined] = []
+    for row in rows(path, columns):
+        why = _unfit(row, labels)
+        if why:
+            aside.append(set_aside(row, why))
+        else:
+            fresh.append(row)
+    kept, aside_same = keep_one(fresh, {})
+    stay, aside_seen, _ = _set_beside_aside(kept, seen, "data that were seen")
+    aside += [*aside_same, *aside_seen]
+    if not stay:
+        raise InputError(
+            f"{path} has no fresh row: {len(aside)} were set aside, the first as '{_first(aside)}'; add others"
+        )
+    ordered = sorted((item.sample for item in stay), key=lambda sample: sample.id)
+    return Sealed(ordered), tuple(sorted(aside, key=lambda item: item.line))
+
+
+def _unfit(row: Row, labels: Sequence[str]) -> str:
+    if not row.text.strip() or not row.label:
+        return "text or label empty"
+    return "" if row.label in labels else f"label {row.label} is none of the task's"
+
+
+def _first(aside: Sequence[Quarantined]) -> str:
+    return min(aside, key=lambda item: item.line).reason if aside else "empty"
+
+
+def _read(spec: DataSpec) -> list[Row]:
+    """All rows of a specification. With a sealed file of its own, that file and no other holds the sealed rows."""
+    columns = Columns.of(spec)
+    found = list(rows(spec.path, columns))
+    if spec.test is not None:
+        found = [replace(row, sealed=False) for row in found]
+        found += [replace(row, sealed=True) for row in rows(spec.test, columns)]
+    if not found:
+        raise InputError(f"{spec.path} has a header but no rows; add labelled rows")
+    return found
+
+
+def _whole(read: Sequence[Row], spec: DataSpec) -> tuple[list[Row], list[Quarantined]]:
+    """The rows that have a text and a label (and a time, to cut by); the others are set aside."""
+    whole: list[Row] = []
+    aside: list[Quarantined] = []
+    for row in read:
+        needed = {spec.input: row.text.strip(), spec.target: row.label} | ({spec.time: row.time} if spec.time else {})
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            aside.append(set_aside(row, f"{' and '.join(missing)} empty"))
+        else:
+            whole.append(row)
+    labels = {row.label for row in whole}
+    if len(labels) < 2:
+        found = f"only {next(iter(labels))}" if labels else "none"
+        raise InputError(
+            f"{spec.path}: {spec.target} must hold two classes or more but has {found}; add rows of others"
+        )
+    if len(whole) >= 20 and 2 * len(labels) > len(whole):
+        raise InputError(
+            f"{spec.path}: {spec.target} must hold classes but has {len(labels)} different values in {len(whole)} rows; "
+            "name the column that holds the label"
+        )
+    return whole, aside
+
+
+def _set_rare_aside(
+    kept: Sequence[Kept], spec: DataSpec, recorded: Membership
+) -> tuple[list[Kept], list[Quarantined], dict[str, int], int]:
+    """Sets rows of rare labels aside, or merges them. A label with recorded sealed rows is never rare."""
+    counts = Counter(item.sample.label for item in kept)
+    rare, minimum = rare_labels(counts)
+    rare -= {item.sample.label for item in kept if recorded.get(item.sample.id) == "test"}
+    named = {label: counts[label] for label in sorted(rare)}
+    if spec.rare == "other":
+        merged = counts[OTHER] * (OTHER not in rare) + sum(named.values())
+        if merged >= minimum:
+            return merge_rare(kept, rare), [], named, minimum
+    stay = [item for item in kept if item.sample.label not in rare]
+    aside = [
+        set_aside(item.row, _rare(item.sample.label, counts, minimum)) for item in kept if item.sample.label in rare
+    ]
+    return stay, aside, named, minimum
+
+
+def _rare(label: str, counts: Mapping[str, int], minimum: int) -> str:
+    return f"label {label} has {counts[label]} rows, fewer than {minimum}"
+
+
+def _set_beside_aside(
+    kept: Sequence[Kept], sealed: Sequence[Kept], where: str = "the sealed file"
+) -> tuple[list[Kept], list[Quarantined], list[int]]:
+    """Sets aside rows of ``kept`` that repeat, nearly repeat, or share the unit of a row of ``sealed``.
+
+    Returns the rest, what was set aside, and the near-duplicate group of each of the rest.
+    """
+    from pare.data.near import near_groups
+
+    near: list[int] = near_groups([item.row.text for item in [*kept, *sealed]]).tolist()
+    if not sealed:
+        return list(kept), [], near
+    forms, units = {item.form for item in sealed}, {item.sample.unit for item in sealed}
+    alike = set(near[len(kept) :])
+    stay: list[Kept] = []
+    stay_near: list[int] = []
+    aside: list[Quarantined] = []
+    for item, group in zip(kept, near, strict=False):
+        if item.form in forms:
+            aside.append(set_aside(item.row, f"same text as a row of {where}"))
+        elif item.sample.unit in units:
+            aside.append(set_aside(item.row, f"unit {item.sample.unit} is in {where}"))
+        elif group in alike:
+            aside.append(set_aside(item.row, f"near-duplicate of a row of {where}"))
+        else:
+            stay.append(item)
+            stay_near.append(group)
+    return stay, aside, stay_near
+
+
+def _learnable(
+    placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec
+) -> tuple[list[tuple[Kept, Side]], list[Quarantined]]:
+    """Sets aside the classes that have too few train rows. Raises InputError where fewer than two are left."""
+    few = max(1, minimum // 4)
+    trained = Counter(item.sample.label for item, side in placed if side == "train")
+    if spec.rare == "other" and OTHER in trained:
+        placed = [(merge_rare([item], rare)[0], side) for item, side in placed]
+    stay = [(item, side) for item, side in placed if trained[item.sample.label] >= few]
+    aside = [
+        set_aside(
+            item.row, f"label {item.sample.label} has {trained[item.sample.label]} rows to train on, fewer than {few}"
+        )
+        for item, _ in placed
+        if trained[item.sample.label] < few
+    ]
+    left = sorted(label for label, n in trained.items() if n >= few)
+    if len(left) < 2:
+        raise InputError(
+            f"{spec.path}: two classes must have rows to train on but {len(left)} has, of {len(placed)} rows kept; "
+            "label more rows of each class"
+        )
+    return stay, aside
+
+
+def _missing(placed: Sequence[tuple[Kept, Side]], recorded: Membership) -> int:
+    """How many recorded sealed rows are not in the data any more: deleted, or given another label."""
+    here = {item.sample.id for item, side in placed if side == "test"}
+    return sum(side == "test" and id not in here for id, side in recorded.items())
+
+
+def _dataset(placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts) -> Dataset:
+    ordered = sorted(placed, key=lambda pair: pair[0].sample.id)
+    of: dict[Side, tuple[Sample, ...]] = {
+        side: tuple(item.sample for item, at in ordered if at == side)
+        for side in ("train", "dev", "calibration", "test")
+    }
+    return Dataset(
+        train=of["train"],
+        dev=of["dev"],
+        calibration=of["calibration"],
+        test=Sealed(of["test"]),
+        labels=tuple(sorted({item.sample.label for item, side in placed if side == "train"})),
+        quarantined=tuple(sorted(aside, key=lambda item: (item.file, item.line))),
+        facts=facts,
+        hash=_hash(f"{item.sample.id} {item.sample.label} {item.sample.unit} {side}" for item, side in ordered),
+    )
+
+
+def _hash(parts: Iterable[str]) -> str:
+    hashed = hashlib.sha256()
+    for part in parts:
+        hashed.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return hashed.hexdigest()[:16]
+
+
+def write_quarantine(path: Path, rows: Iterable[Quarantined]) -> None:
+    """Writes the rows that were set aside as CSV: file, line, reason, text, label. Readers see the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "line", "reason", "text", "label"))
+        writer.writerows((row.file, row.line, row.reason, row.text, row.label) for row in rows)
+    beside.replace(path)

@@ -1,0 +1,323 @@
+"""Readers: a file, a folder or a hub id becomes a stream of rows that know their file and line.
+
+Text formats are read line by line with the standard library, because only that gives exact lines for quoted newlines
+and broken bytes; Parquet and Arrow go through Polars in batches (``tables.py``). Whatever the bytes, the only error is
+InputError.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pare.errors import InputError, MissingExtra, nearest
+from pare.types import DataSpec
+
+__all__ = ["SUFFIXES", "Columns", "Row", "is_hub_id", "rows"]
+
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv")
+"""Known formats, the preferred one first where a folder has several. Text formats may also be ``.gz``."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+_ESCAPED = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as read. An absent cell is empty. ``line`` is where it begins; for Parquet and Arrow the row's number.
+
+    ``sealed`` marks rows of a data set's own split named test.
+    """
+
+    file: str
+    line: int
+    text: str
+    label: str
+    unit: str = ""
+    slice: str = ""
+    time: str = ""
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names of the columns to read, in the order of Row's fields; None is not read."""
+
+    input: str
+    target: str
+    unit: str | None = None
+    slices: str | None = None
+    time: str | None = None
+
+    @staticmethod
+    def of(spec: DataSpec) -> Columns:
+        return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time)
+
+    def names(self) -> tuple[str | None, ...]:
+        return self.input, self.target, self.unit, self.slices, self.time
+
+    def check(self, known: Sequence[str], file: str) -> None:
+        """Raises InputError where a column that was asked for is not among the ``known`` ones, or is there twice."""
+        for name in filter(None, self.names()):
+            if name not in known:
+                raise InputError(f"{file} has no column {name}; {nearest(name, known)}")
+            if list(known).count(name) > 1:
+                raise InputError(f"{file} has {list(known).count(name)} columns named {name}; rename all but one")
+
+    def row(self, cells: Mapping[str, Any], file: str, line: int) -> Row:
+        """The row of these cells. Raises InputError where a cell is no plain value, or a label is several."""
+        values = [cell(cells.get(name), name, file, line, name == self.target) if name else "" for name in self.names()]
+        label, unit, slice, time = (value.strip() for value in values[1:])
+        return Row(file, line, values[0], label, unit, slice, time)
+
+
+def cell(value: Any, column: str, file: str, line: int, is_label: bool) -> str:
+    """A cell as text: empty for null, ``true`` and ``false`` for booleans; labels and keys lose outer white space."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        if is_label and value.lstrip()[:1] == "[":
+            _refuse_list(value, column, file, line)
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return "" if math.isnan(value) else str(value)
+    if isinstance(value, list | tuple) and is_label:
+        _several(json.dumps(value, ensure_ascii=False, default=str), column, file, line)
+    if isinstance(value, list | tuple | dict | bytes):
+        raise InputError(
+            f"{file}, line {line}: {column} must be a plain value but got {str(value)[:60]!r}; flatten it first"
+        )
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _refuse_list(value: str, column: str, file: str, line: int) -> None:
+    """Labels written as a list: JSON's, or Python's with quoted members."""
+    try:
+        is_list = isinstance(msgspec.json.decode(value.encode()), list)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        is_list = re.fullmatch(r"\s*\[\s*'.*'\s*,?\s*\]\s*", value, re.DOTALL) is not None
+    if is_list:
+        _several(value, column, file, line)
+
+
+def _several(value: str, column: str, file: str, line: int) -> None:
+    raise InputError(
+        f"{file}, line {line}: {column} must hold one label but got {value[:60]}; "
+        "keep one label a row, or make a column for each label"
+    )
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+
+def is_hub_id(path: str, folder: Path = Path()) -> bool:
+    """Whether a path names a data set on the Hugging Face hub: ``owner/name``, and nothing of that name is here."""
+    if path.startswith("hf://datasets/"):
+        return True
+    owner = re.fullmatch(r"([\w-][\w.-]*)/[\w-][\w.-]*", path)
+    if owner is None or path.lower().removesuffix(".gz").endswith(SUFFIXES):
+        return False
+    return not (folder / path).exists() and not (folder / owner[1]).exists()
+
+
+def rows(path: str, columns: Columns) -> Iterator[Row]:
+    """Streams the rows of a file, of a folder of a Hugging Face data set, or of one on the hub.
+
+    Raises InputError where the source is missing (nearest names), empty, lacks a column (nearest names), or a row does
+    not parse (file and line). MissingExtra for a hub id without ``huggingface_hub``.
+    """
+    if is_hub_id(path):
+        path = _download(path.removeprefix("hf://datasets/"))
+    place = Path(path)
+    try:
+        found = "folder" if place.is_dir() else "file" if place.exists() else ""
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path!r} cannot be read: {error}") from None
+    if not found:
+        raise InputError(f"{path} does not exist{_neighbours(place)}")
+    if found == "folder":
+        from pare.data.folder import folder_rows
+
+        yield from folder_rows(place, columns)
+        return
+    yield from file_rows(place, columns)
+
+
+def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) -> Iterator[Row]:
+    """Streams the rows of one file, by its suffix. ``names`` turn a target of whole numbers into words."""
+    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty; give a file with a header and rows")
+        if suffix in ("parquet", "arrow"):
+            from pare.data.tables import table_rows
+
+            yield from table_rows(path, columns, names)
+        elif suffix in ("csv", "tsv"):
+            yield from _csv_rows(path, columns, "\t" if suffix == "tsv" else ",")
+        elif suffix in ("jsonl", "ndjson", "json"):
+            yield from _json_rows(path, columns)
+        else:
+            raise InputError(f"{path} has no known format; known: {', '.join(SUFFIXES)}, or a folder of them")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}; pack it again with gzip") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _neighbours(place: Path) -> str:
+    if not place.parent.is_dir():
+        return f"; nor does the folder {place.parent}"
+    names = [
+        p.name for p in place.parent.iterdir() if p.is_dir() or p.name.lower().removesuffix(".gz").endswith(SUFFIXES)
+    ]
+    return f"; {nearest(place.name, names[:1000])}" if names else ""
+
+
+def _download(name: str) -> str:
+    """Fetches a data set of the hub and returns its folder."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise MissingExtra("huggingface_hub", "hub", f"the data set {name}") from None
+    wanted = [f"*{suffix}{pack}" for suffix in SUFFIXES for pack in ("", ".gz")] + ["*.json", "README.md"]
+    try:
+        return str(snapshot_download(name, repo_type="dataset", allow_patterns=wanted))
+    except Exception as error:
+        why = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise InputError(f"{name} is neither here nor on the Hugging Face hub ({why}); check the path") from None
+
+
+# -- text formats -----------------------------------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a text file with their ends as they are. Raises InputError at bytes that are no UTF-8 (file, line)."""
+    unpack = gzip.open if path.name.lower().endswith(".gz") else open
+    with unpack(path, "rb") as raw:
+        head = raw.read(2)
+    if head in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{path} is UTF-16; save it as UTF-8")
+    with unpack(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for number, line in enumerate(file, 1):
+            if not line.isascii() and _ESCAPED.search(line):
+                raise InputError(f"{path}, line {number} is not UTF-8; save the file as UTF-8")
+            yield line
+
+
+def _csv_rows(path: Path, columns: Columns, delimiter: str) -> Iterator[Row]:
+    header: list[str] = []
+    for line, cells in _csv_cells(path, columns.input, delimiter):
+        if not header:
+            header = [name.strip() for name in cells]
+            columns.check(header, str(path))
+        elif len(cells) != len(header):
+            raise InputError(
+                f"{path}, line {line} must have {len(header)} cells like the header but got {len(cells)}; "
+                "quote a text that holds the delimiter"
+            )
+        else:
+            yield columns.row(dict(zip(header, cells, strict=True)), str(path), line)
+
+
+def _csv_cells(path: Path, column: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row and the line where it begins. Blank lines are left out.
+
+    Quotes that should have been doubled inside a quoted cell are taken as they are, where the row's cells still come out
+    as many as the header's; any other row that does not parse raises InputError.
+    """
+    csv.field_size_limit(2**31 - 1)
+    first = next((line for line in _lines(path) if line.strip()), "")
+    if not first:
+        raise InputError(f"{path} is empty; give a file with a header and rows")
+    delimiter = _delimiter(first, column, delimiter)
+    pending: list[str] = []
+    reader = csv.reader(_remembered(_lines(path), pending), delimiter=delimiter, strict=True)
+    start, width = 1, 0
+    while True:
+        pending.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells = _undoubled("".join(pending), delimiter)
+            if not width or len(cells) != width:
+                raise InputError(
+                    f"{path}, line {start} does not parse: {error}; double the quotes inside a quoted cell"
+                ) from None
+        line, start = start, reader.line_num + 1
+        if cells and (width == 1 or any(cell.strip() for cell in cells) or len(cells) == width):
+            width = width or len(cells)
+            yield line, cells
+
+
+def _remembered(lines: Iterator[str], pending: list[str]) -> Iterator[str]:
+    for line in lines:
+        pending.append(line)
+        yield line
+
+
+def _undoubled(text: str, delimiter: str) -> list[str]:
+    """The cells of a row in which quotes inside quoted cells are not doubled: one closes only in front of a delimiter."""
+    mark = re.escape(delimiter)
+    pattern = re.compile(rf'(?:"((?:""|[^"]|"(?!{mark}|\Z))*)"|([^"{mark}]*))({mark}|\Z)')
+    body, at, cells = text.rstrip("\r\n"), 0, []
+    while match := pattern.match(body, at):
+        quoted, plain, end = match.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+        if not end:
+            return cells
+    return []
+
+
+def _delimiter(header: str, column: str, default: str) -> str:
+    """The delimiter under which the header has the column: some spreadsheets write ``;`` into their CSV."""
+    for delimiter in (default, *_DELIMITERS):
+        try:
+            names = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        if len(names) > 1 and column in [name.strip() for name in names]:
+            return delimiter
+    return default
+
+
+def _json_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    decode = msgspec.json.Decoder().decode
+    seen: set[str] = set()
+    wanted = set(filter(None, columns.names()))
+    empty = True
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = decode(line)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+            if number == 1 and line.lstrip()[:1] == "[":
+                raise InputError(f"{path} is one JSON list; write one object a line (jq -c '.[]')") from None
+            raise InputError(f"{path}, line {number} is not JSON: {error}; write one object a line") from None
+        if not isinstance(record, dict):
+            raise InputError(
+                f"{path}, line {number} must be an object but got {line.strip()[:60]}; write one object a line"
+            )
+        if not wanted <= seen:
+            seen.update(record)
+        empty = False
+        yield columns.row(record, str(path), number)
+    if empty:
+        raise InputError(f"{path} is empty; give one object a line")
+    columns.check(sorted(seen), str(path))

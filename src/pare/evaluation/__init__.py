@@ -1,0 +1,1 @@
+"""Metrics, and scores with their intervals."""

@@ -1,0 +1,18 @@
+"""DistilBERT (Sanh et al. 2019): BERT's layers under other names, no token types, no pooler."""
+
+from pare.families.base import Config, Family, Sizes, bert_like
+
+
+def _sizes(config: Config) -> Sizes:
+    return bert_like(config, layers="n_layers", width="dim", inner="hidden_dim", token_types=False)
+
+
+DISTILBERT = Family(
+    name="distilbert",
+    sizes=_sizes,
+    layers="transformer.layer",
+    words="embeddings.word_embeddings",
+    positions="embeddings.position_embeddings",
+    layers_key="n_layers",
+    width_key="dim",
+)

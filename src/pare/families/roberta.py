@@ -1,0 +1,14 @@
+"""RoBERTa (Liu et al. 2019): BERT's layers, positions counted from the padding id on, byte-level BPE."""
+
+from pare.families.base import Family, bert_like
+
+ROBERTA = Family(
+    name="roberta",
+    sizes=bert_like,
+    layers="encoder.layer",
+    words="embeddings.word_embeddings",
+    positions="embeddings.position_embeddings",
+    position_offset=2,
+    token_types=True,
+    has_pooler=True,
+)

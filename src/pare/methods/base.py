@@ -1,0 +1,55 @@
+"""The method seam: a parent artifact becomes a child artifact on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pare.types import Artifact, DataFacts, Sample, Shape
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a method may use. It cannot reach the calibration or the test split.
+
+    ``train``, ``dev``  the samples of those sides; a method trains on the first and may only watch the second.
+    ``labels``          the classes, in the order of the logits.
+    ``base``            the folder of the base model, in Hugging Face form, for methods that start a lineage.
+    ``teacher``         the reference artifact (format ``hf``), for distillation; None before it exists.
+    ``fidelity``        the share of the full training work to spend, in (0, 1].
+    ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
+    ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
+    """
+
+    train: Sequence[Sample]
+    dev: Sequence[Sample]
+    labels: tuple[str, ...]
+    base: Path
+    teacher: Artifact | None
+    seed: int
+    fidelity: float
+    threads: int
+    cache: Path
+    progress: Callable[[float, str], None]
+
+    def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """The samples' labels as indices, (samples,)."""
+        index: Mapping[str, int] = {label: i for i, label in enumerate(self.labels)}
+        return np.array([index[sample.label] for sample in samples], dtype=np.int64)
+
+
+class Method(Protocol):
+    """A configuration dataclass with two methods; one file."""
+
+    def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
+        """Predicts the child's anatomy from the parent's, without building. Pure."""
+        ...
+
+    def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
+        """Builds the child in the empty folder ``out`` and seals it."""
+        ...

@@ -1,0 +1,111 @@
+"""A student taught by the reference: on the user's texts with their labels, on disturbed copies with the teacher's alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pare.artifacts import seal
+from pare.errors import InputError, MissingExtra
+from pare.methods.base import BuildContext
+from pare.methods.lineage import lineage
+from pare.types import Artifact, DataFacts, Shape
+
+
+@dataclass(frozen=True)
+class Distil:
+    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states.
+
+    ``copies`` disturbed variants of every text of train join it (``training/augment.py``); ``epochs`` counts passes over
+    all of these. ``rate`` is the peak learning rate of the layers, the head's is ``head_factor`` times that.
+    Raises InputError where a value is out of range.
+    """
+
+    epochs: float = 2.0
+    copies: int = 4
+    rate: float = 3e-4
+    alpha: float = 4.0
+    temperature: float = 2.0
+    hidden: float = 1.0
+    head_factor: float = 10.0
+    train_embeddings: bool = True
+    batch: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "rate", "temperature", "head_factor", "batch"):
+            value = getattr(self, name)
+            if value <= 0:
+                raise InputError(
+                    f"distil: {name} must be above 0 but is {value}; the default is {getattr(Distil, name)}"
+                )
+        for name in ("copies", "alpha", "hidden"):
+            value = getattr(self, name)
+            if value < 0:
+                raise InputError(
+                    f"distil: {name} must be at least 0 but is {value}; the default is {getattr(Distil, name)}"
+                )
+
+    def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
+        """The parent's anatomy: training changes values only. Exact."""
+        return shape
+
+    def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
+        """Trains a copy of the parent towards ``ctx.teacher``. Raises MissingExtra without torch and transformers."""
+        try:
+            import torch
+            import transformers  # noqa: F401
+        except ImportError as error:
+            raise MissingExtra(str(error.name), "build", "distilling a student") from None
+        from pare.training.augment import augment
+        from pare.training.batching import tokenize
+        from pare.training.losses import Distillation
+        from pare.training.model import load_encoder, save_encoder
+        from pare.training.outputs import teacher_outputs
+        from pare.training.trainer import Schedule, train
+
+        if parent is None or ctx.teacher is None:
+            raise InputError(
+                "distil needs a student and a teacher; put drop_layers before it and build the reference first"
+            )
+        texts = [sample.text for sample in ctx.train]
+        extra = augment(texts, self.copies, ctx.seed)
+        known = [
+            teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in (texts, extra) if part
+        ]
+        gold = torch.from_numpy(ctx.targets(ctx.train))
+        loss = Distillation(
+            torch.cat([gold, torch.full((len(extra),), -1)]),
+            torch.cat([torch.from_numpy(outputs.logits) for outputs in known]),
+            torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
+            alpha=self.alpha,
+            temperature=self.temperature,
+            hidden=self.hidden,
+        )
+        tokenizer = parent.path / "tokenizer.json"
+        model = load_encoder(parent.path, train=True)
+        train(
+            model,
+            tokenize(tokenizer, [*texts, *extra], parent.manifest.max_length),
+            loss,
+            Schedule(
+                self.epochs,
+                self.rate,
+                head_factor=self.head_factor,
+                train_embeddings=self.train_embeddings,
+                batch=self.batch,
+            ),
+            seed=ctx.seed,
+            fidelity=ctx.fidelity,
+            threads=ctx.threads,
+            progress=ctx.progress,
+            word="distilling",
+        )
+        save_encoder(model, out, tokenizer)
+        return seal(
+            out,
+            format="encoder",
+            labels=parent.manifest.labels,
+            shape=parent.manifest.shape,
+            max_length=parent.manifest.max_length,
+            lineage={**lineage(self, "distil", parent, ctx), "teacher": ctx.teacher.id},
+        )

@@ -1,0 +1,142 @@
+"""An encoder becomes a graph that a runtime serves without torch: token ids in, logits out.
+
+Pooling and head are inside the graph, token types are zero inside, batch and length stay dynamic, weights stay fp32 (both
+exporters would halve them silently). The graph is compared with the module it came from before it is sealed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pare.artifacts import seal
+from pare.errors import InputError, MissingExtra, PareError
+from pare.methods.base import BuildContext
+from pare.methods.graphs import write_onnx, write_openvino
+from pare.methods.lineage import lineage
+from pare.methods.quiet import quiet
+from pare.runtimes import load
+from pare.types import Artifact, DataFacts, Shape
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+TOKENIZER = "tokenizer.json"
+TOLERANCE = 2e-3
+"""The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
+
+
+@dataclass(frozen=True)
+class Lower:
+    """``to``: the format to write, ``openvino`` or ``onnx``."""
+
+    to: Literal["openvino", "onnx"] = "openvino"
+
+    def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
+        """The same parts: fp32 in, fp32 out."""
+        return shape
+
+    def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
+        """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``.
+
+        Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's answers differ from its own.
+        """
+        if parent is None or parent.manifest.format != "encoder":
+            found = parent.manifest.format if parent else "nothing"
+            raise InputError(f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it")
+        try:
+            from pare.training.model import load_encoder
+        except ImportError as error:
+            raise MissingExtra(str(error.name), "build", "lowering an encoder") from None
+        ctx.progress(0.0, f"lowering to {self.to}")
+        module = load_encoder(parent.path).eval()
+        with quiet():
+            (_to_openvino if self.to == "openvino" else _to_onnx)(module, out)
+        shutil.copyfile(parent.path / TOKENIZER, out / TOKENIZER)
+        manifest = parent.manifest
+        artifact = seal(
+            out,
+            format=self.to,
+            labels=manifest.labels,
+            shape=manifest.shape,
+            max_length=manifest.max_length,
+            decoding=manifest.decoding,
+            lineage=lineage(self, "lower", parent, ctx),
+        )
+        _check(parent, artifact, [sample.text for sample in ctx.train[:24]], ctx.threads)
+        return artifact
+
+
+def _to_openvino(module: torch.nn.Module, out: Path) -> None:
+    """``torch.export`` and ``convert_model``; tracing to TorchScript fails on transformers 5 (its mask code)."""
+    import openvino
+    import torch
+
+    model = openvino.convert_model(torch.export.export(_eager(module), _example(), dynamic_shapes=_dynamic()))
+    for port, name in zip(model.inputs, ("input_ids", "attention_mask"), strict=True):
+        port.get_tensor().set_names({name})
+    model.outputs[0].get_tensor().set_names({"logits"})
+    write_openvino(model, out)
+
+
+def _to_onnx(module: torch.nn.Module, out: Path) -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+        import torch
+    except ImportError as error:
+        raise MissingExtra(str(error.name), "onnx", "exporting to ONNX") from None
+    program = torch.onnx.export(
+        _eager(module),
+        _example(),
+        dynamo=True,
+        dynamic_shapes=_dynamic(),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        verbose=False,
+    )
+    write_onnx(program, out)
+
+
+def _eager(module: torch.nn.Module) -> torch.nn.Module:
+    """The module as it is exported: no gradients, dropout off."""
+    return module.eval().requires_grad_(False)
+
+
+def _example() -> tuple[Tensor, Tensor]:
+    """Two rows of different lengths, so that the mask stays in the graph. Ids below 5 are in every vocabulary."""
+    import torch
+
+    ids = torch.ones(2, 7, dtype=torch.int64)
+    mask = torch.ones(2, 7, dtype=torch.int64)
+    mask[1, 4:] = 0
+    return ids, mask
+
+
+def _dynamic() -> tuple[dict[int, Any], dict[int, Any]]:
+    import torch
+
+    free = torch.export.Dim.DYNAMIC
+    return {0: free, 1: free}, {0: free, 1: free}
+
+
+def _check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int) -> None:
+    """Compares answers on padded batches and on single texts of several lengths."""
+    texts = [*texts, "", "a", " ".join(texts)[:2000]]
+    theirs, ours = load(parent, "pytorch", threads), load(child, child.manifest.format, threads)
+    expected = theirs.logits(texts)
+    single = np.concatenate([ours.logits([text]) for text in texts])
+    worst = max(float(np.abs(found - expected).max()) for found in (ours.logits(texts), single))
+    theirs.close()
+    ours.close()
+    if not worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise PareError(
+            f"the {child.manifest.format} graph's logits differ from PyTorch's by {worst:.3g}, more than float arithmetic "
+            f"explains; this architecture does not lower faithfully: leave it out of the candidates"
+        )

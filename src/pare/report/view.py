@@ -1,0 +1,149 @@
+"""What the sections of a report read, taken from the study once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pare.data.task import Task
+from pare.errors import InputError
+from pare.report.figures import figures
+from pare.search.space import BASELINE, REFERENCE
+from pare.search.study import Facts, Study
+from pare.types import ProofPlan, Quantity, Sample, Side, Trial, Verdict
+
+TEXTS_COUNTED = 500
+"""How many dev texts are tokenised to learn the mean length of a request."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A study as its reports see it. ``contender`` is the winner, or else the candidate that came nearest to a proof.
+
+    ``tokens`` holds the mean tokens of a request by artifact, where they could be counted.
+    """
+
+    study: Study
+    task: Task
+    facts: Facts
+    trials: tuple[Trial, ...]
+    complete: tuple[Trial, ...]
+    frontier: tuple[Trial, ...]
+    reference: Trial | None
+    baseline: Trial | None
+    winner: Trial | None
+    contender: Trial | None
+    plan: ProofPlan | None
+    verdict: Verdict | None
+    events: tuple[tuple[str, str], ...]
+    dev: tuple[Sample, ...]
+    calibration: tuple[Sample, ...]
+    tokens: Mapping[str, float]
+
+    @property
+    def bar(self) -> float | None:
+        """The quality on dev that the bar stands for: the reference less the margin, or the fixed bar."""
+        goal = self.facts.goal
+        if goal.margin is None:
+            return goal.at_least
+        return None if self.reference is None else self.quality(self.reference) - goal.margin
+
+    def quality(self, trial: Trial) -> float:
+        return trial.scores[self.facts.goal.metric].value
+
+    def figures(self, trial: Trial) -> dict[str, Quantity]:
+        return figures(trial, self.tokens.get(trial.artifact))
+
+    def logits(self, trial: Trial, side: Side) -> NDArray[np.float32] | None:
+        """The recorded logits of a trial, or None where there are none for exactly the samples at hand."""
+        found = self.study.logits(trial.artifact, side)
+        samples = self.dev if side == "dev" else self.calibration
+        return found if found is not None and len(found) == len(samples) > 0 else None
+
+    def decoding(self, trial: Trial) -> Mapping[str, float]:
+        """Temperature and threshold of a candidate as deployed; empty where its artifact is gone."""
+        try:
+            return self.study.deployed(trial.candidate.name).manifest.decoding
+        except InputError:
+            return {}
+
+    def roles(self, trial: Trial) -> list[str]:
+        """What a trial is to the study, in words: winner, reference, PyTorch fp32, frontier."""
+        if trial not in self.complete:
+            return []
+        found = []
+        if trial == self.winner:
+            found.append("winner")
+        if trial == self.reference:
+            found.append("reference")
+        if trial == self.baseline:
+            found.append("PyTorch fp32")
+        if trial in self.frontier and not found:
+            found.append("frontier")
+        return found
+
+
+def view(study: Study, dev: Sequence[Sample] = (), calibration: Sequence[Sample] = ()) -> View:
+    """Reads a study. Raises InputError where it was stopped before it had read its data."""
+    complete = tuple(study.complete)
+    proofs = study.ledger.proofs()
+    plan, verdict = proofs[-1][1:] if proofs else (None, None)
+    winner = study.winner
+    return View(
+        study=study,
+        task=study.task,
+        facts=study.facts,
+        trials=tuple(study.trials),
+        complete=complete,
+        frontier=tuple(study.frontier),
+        reference=study.reference,
+        baseline=study.baseline,
+        winner=winner,
+        contender=winner or _nearest(study, complete, plan),
+        plan=plan,
+        verdict=verdict,
+        events=tuple(study.ledger.events()),
+        dev=tuple(dev),
+        calibration=tuple(calibration),
+        tokens=_tokens(study, complete, [sample.text for sample in dev[:TEXTS_COUNTED]]),
+    )
+
+
+def _nearest(study: Study, complete: Sequence[Trial], plan: ProofPlan | None) -> Trial | None:
+    """The safest survivor of the newest plan, or without one the trial that is likeliest to be proven."""
+    able = [trial for trial in complete if trial.candidate.name not in (REFERENCE, BASELINE)]
+    if plan is not None and plan.names:
+        named = [trial for trial in able if trial.candidate.name == plan.names[0]]
+        if named:
+            return named[0]
+    return max(able, key=study.chance, default=None)
+
+
+def _tokens(study: Study, trials: Sequence[Trial], texts: Sequence[str]) -> dict[str, float]:
+    """Mean tokens of a request by artifact, counted with each artifact's own tokenizer."""
+    if not texts:
+        return {}
+    from tokenizers import Tokenizer
+
+    known: dict[tuple[str, int], float] = {}
+    found: dict[str, float] = {}
+    for trial in trials:
+        try:
+            artifact = study.store.get(trial.artifact)
+        except InputError:
+            continue
+        file = artifact.manifest.files.get("tokenizer.json")
+        if file is None:
+            continue
+        key = (file, artifact.manifest.max_length)
+        if key not in known:
+            tokenizer = Tokenizer.from_file(str(artifact.path / "tokenizer.json"))
+            tokenizer.no_padding()
+            if artifact.manifest.max_length:
+                tokenizer.enable_truncation(artifact.manifest.max_length)
+            known[key] = float(np.mean([len(row.ids) for row in tokenizer.encode_batch(list(texts))]))
+        found[trial.artifact] = known[key]
+    return found

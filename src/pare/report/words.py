@@ -1,0 +1,117 @@
+"""The statistics in plain words: one sentence for each, and what a verdict means."""
+
+from __future__ import annotations
+
+from pare.report.figures import share
+from pare.report.view import View
+
+ASSUMES = "All of this assumes that tomorrow resembles the sealed rows: other messages, other labels, other results."
+
+STATISTICS: tuple[tuple[str, str], ...] = (
+    (
+        "interval",
+        "If the same kind of rows were drawn again and again, intervals made like this one would hold the true value 95 "
+        "times in 100 (Wilson's for accuracy; a bootstrap, which is approximate, for the other metrics).",
+    ),
+    (
+        "drop",
+        "How much worse than the reference a candidate is on the same rows, in absolute points; below zero it is better.",
+    ),
+    (
+        "discordance",
+        "The share of rows on which exactly one of the two is right: the less they disagree, the fewer rows a proof needs.",
+    ),
+    (
+        "chance",
+        "A guess from the dev rows of how likely a proof on the sealed rows is; it orders candidates and proves nothing.",
+    ),
+    (
+        "drop, lowest and highest",
+        "Two one-sided limits of the true drop: each is on the wrong side of the truth with a chance of at most alpha. "
+        "The highest is the tightest drop that is proven.",
+    ),
+    (
+        "p (misses the bar)",
+        "The chance of sealed results at least this good if the candidate in truth missed the bar; at most alpha proves "
+        "that it meets it.",
+    ),
+    (
+        "p (meets the bar)",
+        "The chance of sealed results at least this bad if the candidate in truth met the bar; at most alpha proves that "
+        "it misses it.",
+    ),
+    (
+        "alpha and looks",
+        "The accepted chance of a false proof, shared over all looks that will ever be taken at these rows: look k gets "
+        "alpha × 6 / (π² × k²).",
+    ),
+    (
+        "fixed sequence",
+        "Candidates are tested in an order fixed beforehand, from the safest to the cheapest, and the first that fails ends "
+        "it, so testing several does not raise the chance of a false proof.",
+    ),
+    (
+        "fail",
+        "A fail is claimed only if every candidate by itself is proven to miss the bar, so it needs no correction either.",
+    ),
+    (
+        "p50, p95, p99",
+        "The time within which 50, 95 and 99 of 100 single requests were answered.",
+    ),
+)
+
+TESTS = {
+    "exact": "exact paired test of the drop (Tango's score; the worst case over how often the two disagree), valid at any "
+    "number of rows",
+    "exact-fixed": "exact binomial test against the fixed bar, valid at any number of rows",
+    "betting": "betting test in one fixed random order (a wealth that grows only if the bar is met), valid at any number "
+    "of rows and whenever it is stopped",
+}
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 model``, ``12 models``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def bar_words(view: View) -> str:
+    """The bar: ``within 2 points of the reference in accuracy``."""
+    goal = view.facts.goal
+    if goal.margin is None:
+        return f"at least {share(goal.at_least or 0.0)} {goal.metric}"
+    return f"within {100 * goal.margin:.3g} points of the reference in {goal.metric}"
+
+
+def meaning(view: View) -> str:
+    """What the verdict means for whoever has to decide, without a term of statistics."""
+    found = view.verdict
+    if found is None:
+        return "The study has not come to its proof: what is shown here comes from dev rows and decides nothing."
+    if found.answer == "pass":
+        missed = f"{100 * found.alpha:.1f}"
+        return (
+            f"You can switch to {found.winner}. On {found.n:,} rows that nothing had seen while it was built, it is good "
+            f"enough by the bar ({bar_words(view)}). If in truth it were not, a result like this would come about in at "
+            f"most {missed} of 100 such studies."
+        )
+    if found.answer == "fail":
+        if not found.evidence:
+            return "Do not switch: nothing that was tried meets the limits. Loosen a limit, or keep the reference."
+        return (
+            f"Do not switch. Each candidate that could have been used is shown to miss the bar ({bar_words(view)}); more "
+            "rows of the same kind would not change that. Allow a larger drop, improve the training rows, or keep what "
+            "you have."
+        )
+    if not found.evidence:
+        return (
+            "Nothing was left that could be tested, so nothing is shown, neither for a smaller model nor against one."
+        )
+    more = (
+        f" About {found.labels_needed - found.n:,} more labelled rows would settle it in four of five cases."
+        if found.labels_needed is not None and found.labels_needed > found.n
+        else ""
+    )
+    return (
+        "Do not switch yet: the sealed rows neither show that a smaller model is good enough "
+        f"({bar_words(view)}), nor that it is not.{more}"
+    )

@@ -1,0 +1,43 @@
+"""The runtime seam: an artifact, as it is, becomes an engine. What is scored, timed and served is this engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pare.types import Artifact, Device, Prediction, Support
+
+
+class Engine(Protocol):
+    """A loaded model: text in, answer out."""
+
+    labels: tuple[str, ...]
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unnormalised scores, (texts, labels). The order of rows is the order of texts."""
+        ...
+
+    def classify(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction a text, with the artifact's temperature and threshold applied."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the engine holds."""
+        ...
+
+
+class Runtime(Protocol):
+    """Loads artifacts. It never converts one: lowering is a method's work."""
+
+    name: str
+
+    def supports(self, artifact: Artifact, device: Device) -> Support:
+        """Whether this runtime can load the artifact here, and if not, why."""
+        ...
+
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
+        """Loads the artifact. Raises MissingExtra where the runtime's package is not installed."""
+        ...

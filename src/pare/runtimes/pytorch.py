@@ -1,0 +1,77 @@
+"""PyTorch: the reference runtime, fp32 and eager, as most people serve an encoder today. It alone imports torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pare.errors import InputError, MissingExtra
+from pare.runtimes.base import Engine
+from pare.runtimes.text import EncoderScorer, Ids, Infer, Logits, TextEngine, Tokens
+from pare.types import Artifact, Device, Support
+
+TOKENIZER = "tokenizer.json"
+
+
+class PyTorch:
+    """The runtime of the format ``encoder``: a Hugging Face backbone, a pooling, a linear head."""
+
+    name = "pytorch"
+
+    def supports(self, artifact: Artifact, device: Device) -> Support:
+        kind = artifact.manifest.format
+        return Support(True) if kind == "encoder" else Support(False, f"it serves the format encoder, not {kind}")
+
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
+        for package in ("torch", "transformers"):
+            try:
+                __import__(package)
+            except ImportError:
+                raise MissingExtra(package, "build", "running an encoder in PyTorch") from None
+        import torch
+
+        manifest = artifact.manifest
+        infer = _forward(artifact.path, threads)
+        tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
+        facts = {"runtime": f"torch {torch.__version__}", "precision": "f32", "threads": str(threads)}
+        return TextEngine(artifact, EncoderScorer(tokens, infer, len(manifest.labels)), facts)
+
+
+def _forward(folder: Path, threads: int) -> Infer:
+    """The backbone, pooling and head of a folder as one call."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        backbone = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+        head = load_file(folder / "head.safetensors")
+        pooling = json.loads((folder / "pooling.json").read_bytes())["pooling"]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{folder} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again") from None
+    weight, bias = head["weight"].float(), head["bias"].float()
+    pool = _first if pooling == "cls" else _mean
+
+    @torch.inference_mode()
+    def infer(ids: Ids, mask: Ids) -> Logits:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        kept = torch.from_numpy(mask)
+        hidden = backbone(input_ids=torch.from_numpy(ids), attention_mask=kept).last_hidden_state
+        logits: Logits = torch.nn.functional.linear(pool(hidden, kept), weight, bias).numpy()
+        return logits
+
+    return infer
+
+
+def _first(hidden: Any, mask: Any) -> Any:
+    return hidden[:, 0]
+
+
+def _mean(hidden: Any, mask: Any) -> Any:
+    kept = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * kept).sum(1) / kept.sum(1).clamp(min=1.0)

@@ -1,0 +1,139 @@
+"""What every engine for text shares: token batches before the model, predictions after it.
+
+The model's own call is all that a runtime adds. At batch 1 a small model answers in well under a millisecond, so what
+surrounds that call is kept to a handful of operations: the tokenizer, two writes into kept buffers, one softmax
+(``benchmarks/overhead.py`` measures the share).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pare.errors import InputError
+from pare.types import Artifact, Prediction
+
+Ids = NDArray[np.int64]
+Logits = NDArray[np.float32]
+Infer = Callable[[Ids, Ids], Logits]
+"""A runtime's own call: token ids and attention mask, both (batch, tokens), to logits (batch, labels)."""
+
+Single = Callable[[Sequence[int]], Logits]
+ROWS = 32
+"""The most texts in one call of a model. More gain nothing on a CPU and cost memory."""
+
+
+class Scorer(Protocol):
+    """Texts to logits, (texts, labels)."""
+
+    def __call__(self, texts: Sequence[str]) -> Logits: ...
+
+
+class Tokens:
+    """A fast tokenizer cut at ``max_length`` tokens, special tokens included.
+
+    Raises InputError where the file is absent or no tokenizer.
+    """
+
+    def __init__(self, file: Path, max_length: int) -> None:
+        from tokenizers import Tokenizer
+
+        if not file.is_file():
+            raise InputError(f"{file} is missing: the artifact has no tokenizer; build it again")
+        try:
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:
+            raise InputError(f"{file} is no tokenizer ({error}); build the artifact again") from None
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length)
+
+    def one(self, text: str) -> list[int]:
+        """The token ids of one text."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def many(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:
+    """Token ids and attention mask, (rows, longest): zeros to the right of each row, and at least one column."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    mask = np.arange(max(1, int(lengths.max()))) < lengths[:, None]
+    ids = np.zeros(mask.shape, np.int64)
+    ids[mask] = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+    return ids, mask.astype(np.int64)
+
+
+def by_length(rows: Sequence[Sequence[int]], size: int = ROWS) -> Iterator[list[int]]:
+    """Batches of row numbers, rows of like length together, so that little of a batch is padding."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i])) if len(rows) > size else list(range(len(rows)))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+class EncoderScorer:
+    """Tokenizer in front, model behind. Calls of the model are taken one at a time.
+
+    ``single`` is a runtime's shortest way for one text: its token ids to logits (1, labels); ``infer`` with a full mask
+    where there is none.
+    """
+
+    def __init__(self, tokens: Tokens, infer: Infer, labels: int, single: Single | None = None) -> None:
+        self._tokens, self._infer, self._labels = tokens, infer, labels
+        self._single = single or (lambda row: infer(*padded([row])))
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> Logits:
+        if len(texts) == 1:
+            row = self._tokens.one(texts[0])
+            with self._lock:
+                return self._single(row) if row else self._infer(*padded([row]))
+        logits = np.empty((len(texts), self._labels), np.float32)
+        rows = self._tokens.many(texts)
+        with self._lock:
+            for batch in by_length(rows):
+                logits[batch] = self._infer(*padded([rows[i] for i in batch]))
+        return logits
+
+
+class TextEngine:
+    """An engine (``runtimes.base.Engine``) made of a scorer and an artifact's labels, temperature and threshold.
+
+    ``facts`` says how it runs: the precision, the threads, the versions.
+    """
+
+    def __init__(
+        self, artifact: Artifact, score: Scorer, facts: Mapping[str, str], close: Callable[[], None] | None = None
+    ) -> None:
+        decoding = artifact.manifest.decoding
+        self.labels = artifact.manifest.labels
+        self.facts = dict(facts)
+        self._score, self._close = score, close
+        self._sharpness = 1.0 / decoding.get("temperature", 1.0)
+        self._threshold = decoding.get("threshold", 0.0)
+
+    def logits(self, texts: Sequence[str]) -> Logits:
+        """Unnormalised scores, (texts, labels)."""
+        return self._score(texts) if len(texts) else np.empty((0, len(self.labels)), np.float32)
+
+    def classify(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction a text: the likeliest label, its softmax at the artifact's temperature, and whether to abstain."""
+        return [self._decide(row) for row in self.logits(texts)]
+
+    def _decide(self, row: Logits) -> Prediction:
+        best = int(row.argmax())
+        confidence = 1.0 / float(np.exp((row - row[best]) * self._sharpness).sum())
+        return Prediction(self.labels[best], confidence, confidence < self._threshold)
+
+    def close(self) -> None:
+        """Frees what the engine holds."""
+        if self._close is not None:
+            self._close()

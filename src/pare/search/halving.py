@@ -1,0 +1,165 @@
+"""Which candidate comes next: synchronous successive halving (Jamieson and Talwalkar, 2016), adapted to a bar.
+
+Pure functions of the space and the finished trials, so that the same seed and data give the same study, and a study that
+was killed goes on where it stopped. Rungs are fixed in FLOPs, not in seconds.
+
+Successive halving keeps the best by quality. Here every candidate has a cost to minimise and quality only has to clear
+a bar, so a rung first drops the hopeless (an error proven to be over three times the rung's lowest), and then keeps a
+third of what remains, the cheapest. If none of the kept ones clears the bar at full work, the next cheapest are taken
+up again: dropping saves time, it never decides a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pare.planner import estimate
+from pare.search.space import BASELINE, REFERENCE, Entry, Space
+from pare.types import Limits, Trial
+
+ETA = 3
+HOPELESS = 3.0
+FIRST_RUNG = 0.04
+"""The work of the first rung, as a share of the reference's training FLOPs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to do next. With ``skip`` nothing is built: the trial is recorded as dropped or excluded, with the reason."""
+
+    entry: Entry
+    rung: int
+    fidelity: float
+    skip: str = ""
+    excluded: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a study goes by: its limits, the metric of its bar, and whether a trial is likely to clear the bar."""
+
+    limits: Limits
+    metric: str
+    clears: Callable[[Trial], bool]
+
+
+def rungs(space: Space) -> list[float]:
+    """The FLOPs of each small rung; full work comes after the last of them. Few trunks need few rungs."""
+    trunks = {entry.trunk for entry in space.entries if entry.halved}
+    reference = [entry.work for entry in space.entries if entry.name == REFERENCE]
+    small: list[float] = []
+    alive = len(trunks)
+    while alive > ETA and reference:
+        small.append(FIRST_RUNG * reference[0] * ETA ** len(small))
+        alive = -(-alive // ETA)
+    return small
+
+
+def next_proposal(space: Space, trials: Sequence[Trial], rules: Rules) -> Proposal | None:
+    """The next thing to do, or None when the study is complete."""
+    done = {(trial.candidate.name, trial.rung): trial for trial in trials}
+    full = len(rungs(space))
+    for proposal in (
+        *(Proposal(entry, full, 1.0) for entry in space.entries if not entry.halved and _leads(entry)),
+        *_small_rungs(space, done, rules),
+        *(Proposal(entry, full, 1.0) for entry in space.entries if not entry.halved),
+        *_taken_up_again(space, done, rules),
+    ):
+        known = done.get((proposal.entry.name, proposal.rung))
+        if known is not None and not (known.state == "dropped" and not proposal.skip):
+            continue
+        shown_against = proposal.entry.name in (REFERENCE, BASELINE)
+        judged = proposal.rung == full and not shown_against
+        why = estimate.excludes(proposal.entry.shape, rules.limits) if judged else ""
+        return Proposal(proposal.entry, full, 1.0, why, excluded=True) if why else proposal
+    return None
+
+
+def _leads(entry: Entry) -> bool:
+    """The entries that come before the students: one per trunk, and what figures are shown against."""
+    return entry.trunk == entry.name or entry.name == BASELINE
+
+
+def _trunks(space: Space, limits: Limits) -> dict[str, list[Entry]]:
+    """The halved trunks with their entries, cheapest first, without those of which the limits exclude every entry."""
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(
+        (e for e in space.entries if e.halved), key=lambda e: estimate.weight_bytes(e.shape), reverse=True
+    ):
+        found.setdefault(entry.trunk, []).append(entry)
+    admitted = {
+        trunk: entries
+        for trunk, entries in found.items()
+        if any(not estimate.excludes(entry.shape, limits) for entry in entries)
+    }
+    return dict(sorted(admitted.items(), key=lambda item: item[1][0].work))
+
+
+def _small_rungs(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rules) -> list[Proposal]:
+    """The students' rungs as far as they are known: a rung is decided when all of it is finished."""
+    found: list[Proposal] = []
+    trunks = _trunks(space, rules.limits)
+    alive = list(trunks)
+    small = rungs(space)
+    for rung, flops in enumerate(small):
+        for trunk in alive:
+            entry = trunks[trunk][0]
+            found.append(Proposal(entry, rung, min(1.0, flops / entry.work)))
+        finished = {trunk: done.get((trunks[trunk][0].name, rung)) for trunk in alive}
+        if any(trial is None for trial in finished.values()):
+            return found
+        scored = {trunk: trial for trunk, trial in finished.items() if trial is not None and trial.state == "done"}
+        kept, reasons = _promote(scored, rules.metric)
+        for trunk in alive:
+            if trunk not in kept:
+                why = reasons.get(trunk, "it failed on a smaller rung")
+                found.extend(Proposal(entry, len(small), 1.0, skip=why) for entry in trunks[trunk])
+        alive = kept
+    found.extend(Proposal(entry, len(small), 1.0) for trunk in alive for entry in trunks[trunk])
+    return found
+
+
+def _promote(scored: Mapping[str, Trial], metric: str) -> tuple[list[str], dict[str, str]]:
+    """The trunks that go on, cheapest first, and why the others do not. ``scored`` is in order of cost."""
+    if not scored:
+        return [], {}
+    errors = {trunk: 1.0 - trial.scores[metric].value for trunk, trial in scored.items()}
+    lowest = min(errors.values())
+    reasons: dict[str, str] = {}
+    hopeful: list[str] = []
+    for trunk, trial in scored.items():
+        least = 1.0 - trial.scores[metric].high
+        if least > HOPELESS * lowest:
+            reasons[trunk] = (
+                f"hopeless on a small slice: error {errors[trunk]:.1%}, over {HOPELESS:g} times the rung's lowest"
+            )
+        else:
+            hopeful.append(trunk)
+    places = -(-len(scored) // ETA)
+    reasons.update((trunk, f"the rung keeps its {places} cheapest hopeful candidates") for trunk in hopeful[places:])
+    return hopeful[:places], reasons
+
+
+def _taken_up_again(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rules) -> list[Proposal]:
+    """Dropped trunks that could still win, the cheapest first, one trunk at a time.
+
+    A dropped trunk is worth its training only while nothing that is as cheap as it clears the bar.
+    """
+    full = len(rungs(space))
+    trunks = _trunks(space, rules.limits)
+    finished = [trial for trial in done.values() if trial.rung == full and trial.state == "done"]
+    clearing = [
+        trial for trial in finished if trial.candidate.name not in (REFERENCE, BASELINE) and rules.clears(trial)
+    ]
+    halved = {entry.name for entries in trunks.values() for entry in entries}
+    if any(trial.candidate.name in halved for trial in clearing):
+        return []
+    for entries in trunks.values():
+        states = [done.get((entry.name, full)) for entry in entries]
+        if any(trial is None or trial.state == "dropped" for trial in states):
+            least = min(estimate.weight_bytes(entry.shape) for entry in entries)
+            if any(trial.size_bytes <= least for trial in clearing):
+                return []
+            return [Proposal(entry, full, 1.0) for entry in entries]
+    return []

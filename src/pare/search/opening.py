@@ -1,0 +1,255 @@
+"""From a task to a study that can begin: the data split, the margin known, the ladder drawn, and the user told."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pare.data import Dataset, Task, prepare, write_quarantine
+from pare.errors import InputError, MissingExtra
+from pare.evaluation.metrics import Metric, bar_metric
+from pare.families import read_config
+from pare.families.tokens import script_advice, scripts_unknown, token_facts
+from pare.methods.base import BuildContext
+from pare.planner import estimate
+from pare.proof.looks import look_alpha
+from pare.proof.power import betting_power, smallest_provable_margin
+from pare.runtimes import this_device
+from pare.search import bases
+from pare.search.build import cache_folder
+from pare.search.listener import Listener
+from pare.search.proving import independent, kind_of_test
+from pare.search.space import REFERENCE, Space, ladder
+from pare.search.study import QUARANTINE, TASK, Facts, Study
+from pare.search.survivors import Goal
+from pare.store import UserLedger
+from pare.types import DataFacts
+from pare.units import percent
+
+MAX_LENGTH = 128
+LEAST_MARGIN = 0.02
+MOST_MARGIN = 0.5
+ASSUMED_DISCORDANCE = 0.04
+"""The share of sealed rows on which a good candidate and the reference are assumed to differ, before anything is known."""
+PACKAGES = ("pare-lm", "numpy", "scikit-learn", "openvino", "tokenizers", "torch", "transformers", "nncf")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A study with what is needed to work on it. ``missing`` is why only the light rungs can be built, or None."""
+
+    study: Study
+    dataset: Dataset
+    space: Space
+    ctx: BuildContext
+    base_key: str
+    missing: MissingExtra | None
+
+
+def open_session(task: Task, run: Path, listener: Listener) -> Session:
+    """Opens a run, new or interrupted, and says what the data can prove.
+
+    Raises InputError for bad data, a bar that cannot be proven, limits that nothing can meet, or a run folder that holds
+    another task's study.
+    """
+    measure = bar_metric(task.bar.metric)
+    user = UserLedger()
+    try:
+        dataset = prepare(task.data, user.sides())
+        study = Study(run)
+        _same_task(study, task, dataset)
+        user.record(dataset.membership())
+        look = len(user.looks(dataset.test.ids)) + 1
+    finally:
+        user.close()
+    (run / TASK).write_text(task.to_yaml(run), encoding="utf-8")
+    write_quarantine(run / QUARANTINE, dataset.quarantined)
+    folder, missing = _base(task)
+    facts, notes = _data_facts(dataset, folder)
+    goal = _goal(task, measure, dataset, study, look)
+    space = ladder(task.candidates, task.base, read_config(folder) if folder else None, facts)
+    _possible(space, task)
+    for note in (*_describe(dataset, run), *notes, *_provable(task, goal, dataset, look)):
+        listener.say(note)
+    study.ledger.set_fact("facts", _facts(dataset, goal, look, (*_describe(dataset, run), *notes)))
+    study.begin(space)
+    ctx = BuildContext(
+        train=dataset.train,
+        dev=dataset.dev,
+        labels=dataset.labels,
+        base=folder or Path(task.base),
+        teacher=None,
+        seed=task.seed,
+        fidelity=1.0,
+        threads=this_device().cores,
+        cache=cache_folder(run),
+        progress=lambda share, words: None,
+    )
+    return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
+
+
+def _same_task(study: Study, task: Task, dataset: Dataset) -> None:
+    """A run folder belongs to one data set, base, reference and seed; bar, limits and budget may change."""
+    binding = {"data": dataset.hash, "base": task.base, "reference": task.reference, "seed": str(task.seed)}
+    known = study.ledger.fact("binding", dict[str, str])
+    if known is None:
+        study.ledger.set_fact("binding", binding)
+        return
+    for field, value in binding.items():
+        if known.get(field) != value:
+            what = "the rows of its data" if field == "data" else field
+            raise InputError(
+                f"{study.path} holds a study with another {what} ({known.get(field)}, now {value}); "
+                "give --run another folder, or remove this one"
+            )
+
+
+def _base(task: Task) -> tuple[Path | None, MissingExtra | None]:
+    """The base model's folder, or why it cannot be trained here. Unknown names are errors; a missing extra is not."""
+    from importlib.util import find_spec
+
+    try:
+        if find_spec("torch") is None or find_spec("transformers") is None:
+            raise MissingExtra("torch", "build", "building encoders")
+        return bases.locate(task.base), None
+    except MissingExtra as missing:
+        return None, missing
+
+
+def _data_facts(dataset: Dataset, folder: Path | None) -> tuple[DataFacts, list[str]]:
+    """What the planner needs of the data, and what the base model's tokenizer makes of it."""
+    texts = [sample.text for sample in dataset.train]
+    rows, classes = len(texts), len(dataset.labels)
+    if folder is None:
+        return DataFacts(classes, rows, sum(map(len, texts)) / rows / 4), []
+    found = token_facts(folder, texts, MAX_LENGTH)
+    notes = [
+        f"tokens: {found.tokens_per_row:.1f} a row; {percent(found.unknown_share, 2)} of them unknown to the base model; "
+        f"{percent(found.truncated_share)} of the rows are longer than {MAX_LENGTH} tokens and are cut"
+    ]
+    advice = script_advice(scripts_unknown(folder, texts))
+    notes.extend([advice] if advice else [])
+    return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use), notes
+
+
+def _goal(task: Task, measure: Metric, dataset: Dataset, study: Study, look: int) -> Goal:
+    """The bar as a test. The default margin is the larger of two points and what the sealed rows can prove."""
+    if measure.reduce == "class_mean" and not independent(task, dataset):
+        raise InputError(
+            f"{measure.name} cannot be proven where rows share a unit ({dataset.test.n} sealed rows in "
+            f"{dataset.test.units} units); use accuracy"
+        )
+    if measure.reduce == "class_mean" and task.bar.growing:
+        raise InputError(f"{measure.name} cannot be proven by a growing plan; use accuracy, or leave bar.growing out")
+    alpha = look_alpha(1 - task.bar.confidence, _coming_look(study, look))
+    margin = task.bar.within
+    if margin is None and task.bar.at_least is None:
+        margin = max(LEAST_MARGIN, provable(task, measure, dataset, alpha))
+    return Goal(task.bar.metric, margin, task.bar.at_least, alpha, max(1, dataset.test.n))
+
+
+def _coming_look(study: Study, look: int) -> int:
+    """The number of the look that this study has taken, or is about to take."""
+    verdict = study.verdict
+    return verdict.look if verdict is not None else look
+
+
+def provable(task: Task, measure: Metric, dataset: Dataset, alpha: float) -> float:
+    """The smallest margin that these sealed rows prove with 80 % power if a candidate is as good as the reference."""
+    alone = independent(task, dataset)
+    n = max(1, dataset.test.n if alone else dataset.test.units)
+    if kind_of_test(measure, alone, task.bar.growing) == "exact":
+        return round(min(MOST_MARGIN, smallest_provable_margin(n, alpha, 0.8, ASSUMED_DISCORDANCE)), 4)
+    low, high = 0.0, MOST_MARGIN
+    while high - low > 0.002:
+        middle = (low + high) / 2
+        enough = betting_power(n, middle, ASSUMED_DISCORDANCE, 0.0, alpha, growing=task.bar.growing) >= 0.8
+        low, high = (low, middle) if enough else (middle, high)
+    return round(high, 4)
+
+
+def _possible(space: Space, task: Task) -> None:
+    """Raises InputError where no candidate can meet the limits, with what would."""
+    rest = [entry for entry in space.entries if not entry.name.startswith(f"{REFERENCE}-pytorch")]
+    reasons = [estimate.excludes(entry.shape, task.limits) for entry in rest]
+    if rest and all(reasons):
+        closest = estimate.nearest_to_limits([(entry.name, entry.shape) for entry in rest])
+        raise InputError(
+            f"no candidate can meet the limits: {closest}; raise limits.size_mb or limits.parameters above it"
+        )
+
+
+def _describe(dataset: Dataset, run: Path) -> list[str]:
+    """What was read, and what was set aside."""
+    facts = dataset.facts
+    sides = (
+        f"{len(dataset.train):,} to train, {len(dataset.dev):,} to select, {len(dataset.calibration):,} to calibrate, "
+        f"{dataset.test.n:,} sealed"
+    )
+    notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}"]
+    if dataset.quarantined:
+        reasons = Counter(item.reason.split(" of ")[0].split(" has ")[0].rstrip(".") for item in dataset.quarantined)
+        most = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+        notes.append(f"set aside: {len(dataset.quarantined):,} rows ({most}); listed in {run / QUARANTINE}")
+    if facts.rare:
+        named = ", ".join(f"{label} ({count})" for label, count in sorted(facts.rare.items())[:6])
+        more = f" and {len(facts.rare) - 6} more" if len(facts.rare) > 6 else ""
+        notes.append(
+            f"rare labels, under {facts.rare_minimum} rows: {named}{more}; --rare other merges them into one class"
+        )
+    return notes
+
+
+def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
+    """What the sealed rows can prove, said before any training."""
+    measure = bar_metric(task.bar.metric)
+    smallest = provable(task, measure, dataset, goal.alpha)
+    notes = [
+        f"provable: {dataset.test.n:,} sealed rows prove 'within {100 * smallest:.2f} points' with 80 % power at "
+        f"{percent(1 - goal.alpha)} (look {look}), if a candidate is as good as the reference and differs on "
+        f"{ASSUMED_DISCORDANCE:.0%} of the rows (assumed)"
+    ]
+    if goal.margin is not None and task.bar.within is None:
+        notes.append(
+            f"bar: within {100 * goal.margin:.2f} points of the reference, the larger of 2 points and the above"
+        )
+    elif goal.margin is not None and goal.margin < smallest:
+        notes.append(
+            f"bar: within {100 * goal.margin:.2f} points is tighter than that; expect 'unproven', or label more"
+        )
+    return notes
+
+
+def _facts(dataset: Dataset, goal: Goal, look: int, notes: tuple[str, ...]) -> Facts:
+    device = this_device()
+    return Facts(
+        data=dataset.hash,
+        labels=dataset.labels,
+        sides={
+            "train": len(dataset.train),
+            "dev": len(dataset.dev),
+            "calibration": len(dataset.calibration),
+            "test": dataset.test.n,
+        },
+        rows_read=dataset.facts.read,
+        quarantined=len(dataset.quarantined),
+        goal=goal,
+        look=look,
+        device=device,
+        threads=device.cores,
+        versions={"python": platform.python_version(), **_versions()},
+        notes=notes,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

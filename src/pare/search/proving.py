@@ -1,0 +1,239 @@
+"""A frozen plan and the sealed rows' values become a verdict.
+
+The exact test serves accuracy on independent rows. Everything else that is additive is tested by betting in one fixed
+random order: other bounded metrics, rows that come in units, classes that count alike, and plans that may grow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pare.data import Dataset, Task
+from pare.evaluation.metrics import Metric, metric, value
+from pare.proof import betting, evidence, power, rounds
+from pare.proof.evidence import Evidence as Test
+from pare.proof.looks import look_alpha
+from pare.proof.sequence import Decision, decide
+from pare.types import Evidence, ProofPlan, Verdict
+from pare.units import percent
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The sealed rows as a test sees them: ids, units (ids where rows are independent), and true classes (n,).
+
+    ``parts`` are the ends of all but the last part of a growing plan's rows: later rows are ordered among themselves.
+    """
+
+    ids: Sequence[str]
+    units: Sequence[str]
+    targets: Ints
+    classes: tuple[str, ...]
+    parts: tuple[int, ...] = ()
+
+    @property
+    def independent(self) -> bool:
+        return len(set(self.units)) == len(self.units)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A model's values on the sealed rows, (n,), and its predicted classes, (n,)."""
+
+    values: Floats
+    predicted: Ints
+
+
+def independent(task: Task, dataset: Dataset) -> bool:
+    """Whether sealed rows are draws of their own: no unit is named, or no unit has two of them."""
+    return task.data.unit is None or dataset.test.units == dataset.test.n
+
+
+def plan_id(plan: ProofPlan) -> str:
+    """A hash of what a plan would test. Artifact ids are content hashes, so the same id means the same test."""
+    return hashlib.sha256(msgspec.json.encode(plan, order="deterministic")).hexdigest()[:16]
+
+
+def kind_of_test(measure: Metric, alone: bool, growing: bool) -> Literal["exact", "betting"]:
+    """``exact`` for accuracy on independent rows (``alone``) and a closed plan, else ``betting``."""
+    return "exact" if measure.name == "accuracy" and alone and not growing else "betting"
+
+
+def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Sequence[Outcome], look: int) -> Verdict:
+    """Tests the plan's candidates in order. ``reference`` is None only for a fixed bar."""
+    measure = metric(plan.metric)
+    alpha = look_alpha(plan.alpha, look)
+    tests = [
+        _test(plan, measure, sheet, reference, outcome, alpha, name)
+        for name, outcome in zip(plan.names, outcomes, strict=True)
+    ]
+    decision = decide(tests, alpha)
+    found = tuple(_evidence(plan, measure, sheet, index, outcome, decision) for index, outcome in enumerate(outcomes))
+    winner = "" if decision.winner is None else plan.names[decision.winner]
+    needed = _labels_needed(plan, reference, outcomes, tests, alpha) if decision.verdict == "unproven" else None
+    reference_value = 0.0 if reference is None else _value(measure, sheet, reference)
+    return Verdict(
+        answer=decision.verdict,
+        sentence=_sentence(plan, decision, found, len(sheet.ids), needed),
+        winner=winner,
+        evidence=found,
+        n=len(sheet.ids),
+        look=look,
+        alpha=alpha,
+        test=plan.test,
+        metric=plan.metric,
+        reference_value=reference_value,
+        labels_needed=needed,
+    )
+
+
+def _value(measure: Metric, sheet: Sheet, outcome: Outcome) -> float:
+    return value(measure, outcome.values, outcome.predicted, sheet.targets, len(sheet.classes))
+
+
+def _test(
+    plan: ProofPlan,
+    measure: Metric,
+    sheet: Sheet,
+    reference: Outcome | None,
+    outcome: Outcome,
+    alpha: float,
+    name: str,
+) -> Test:
+    n = len(sheet.ids)
+    if plan.test == "exact" and plan.at_least is not None:
+        return evidence.accuracy_at_least(name, int(outcome.values.sum()), n, bar=plan.at_least, alpha=alpha)
+    if plan.test == "exact":
+        assert reference is not None
+        assert plan.within is not None
+        losses = int((reference.values > outcome.values).sum())
+        gains = int((reference.values < outcome.values).sum())
+        return evidence.accuracy_within(name, losses, gains, n, margin=plan.within, alpha=alpha)
+    low, high = measure.bounds
+    if plan.at_least is not None:
+        sums, sizes = _rounds(plan, measure, sheet, outcome.values)
+        return evidence.mean_at_least(name, _bets(plan, plan.at_least, (low, high), alpha, sums), sums, sizes)
+    assert reference is not None
+    assert plan.within is not None
+    spread = high - low
+    sums, sizes = _rounds(plan, measure, sheet, outcome.values - reference.values)
+    bets = _bets(plan, -plan.within, (-spread, spread), alpha, sums)
+    return evidence.mean_within(name, bets, sums, sizes)
+
+
+def _bets(plan: ProofPlan, bar: float, bounds: tuple[float, float], alpha: float, sums: Floats) -> betting.BettingPlan:
+    horizon = None if plan.growing else len(sums)
+    return betting.BettingPlan(bar, bounds[0], bounds[1], alpha, horizon, plan.unit_rows)
+
+
+def _rounds(plan: ProofPlan, measure: Metric, sheet: Sheet, values: Floats) -> tuple[Floats, Floats | None]:
+    """What is bet on, in the plan's order: rows, sums of units with their sizes, or rounds over all classes."""
+    order = _order(sheet, plan.order_seed)
+    if measure.reduce == "class_mean":
+        names = [sheet.classes[target] for target in sheet.targets[order]]
+        return rounds.stratified_rounds(values[order], names, sorted(set(names))), None
+    if sheet.independent:
+        return values[order], None
+    capped = _capped([sheet.units[i] for i in order], plan.unit_rows)
+    return rounds.unit_sums(values[order[capped]], [sheet.units[i] for i in order[capped]])
+
+
+def _capped(units: Sequence[str], most: int) -> list[int]:
+    """The places of each unit's first rows, at most so many: a larger unit than declared would void the test's bound."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for place, unit in enumerate(units):
+        seen[unit] += 1
+        if seen[unit] <= most:
+            kept.append(place)
+    return kept
+
+
+def _order(sheet: Sheet, seed: int) -> Ints:
+    """The fixed random order of rows. Rows of a unit stay together; later parts of a growing plan come after."""
+    bounds = [*sheet.parts, len(sheet.ids)] if sheet.parts else [len(sheet.ids)]
+    ordered: list[int] = []
+    start = 0
+    for end in bounds:
+        keys = [sheet.ids[i] if sheet.independent else sheet.units[i] for i in range(start, end)]
+        ordered.extend(start + int(i) for i in rounds.fixed_order(keys, seed))
+        start = end
+    return np.array(ordered, dtype=np.int64)
+
+
+def _evidence(
+    plan: ProofPlan, measure: Metric, sheet: Sheet, index: int, outcome: Outcome, decision: Decision
+) -> Evidence:
+    test = decision.evidences[index]
+    return Evidence(
+        name=plan.names[index],
+        artifact=plan.artifacts[index],
+        value=_value(measure, sheet, outcome),
+        p_pass=test.p_pass,
+        p_fail=test.p_fail,
+        drop=test.estimate,
+        drop_low=test.lower,
+        drop_high=test.upper,
+        tested=index <= len(decision.proven),
+        proven=index in decision.proven,
+    )
+
+
+def _labels_needed(
+    plan: ProofPlan, reference: Outcome | None, outcomes: Sequence[Outcome], tests: Sequence[Test], alpha: float
+) -> int | None:
+    """How many sealed rows the test in use would need for 80 % power, if the safest candidate's result is the truth."""
+    if not outcomes or reference is None or plan.within is None:
+        return None
+    difference = reference.values - outcomes[0].values
+    drop = float(max(0.0, tests[0].estimate))
+    discordance = float(max((difference**2).mean(), drop, 1 / len(difference)))
+    if plan.test == "exact":
+        return power.labels_needed(plan.within, discordance, drop, alpha)
+    return power.betting_labels_needed(plan.within, discordance, drop, alpha, growing=plan.growing)
+
+
+def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n: int, needed: int | None) -> str:
+    sure = percent(1 - decision.alpha)
+    goal = (
+        f"within {100 * plan.within:.3g} points of the reference"
+        if plan.within is not None
+        else f"at least {percent(plan.at_least or 0.0)}"
+    )
+    if decision.winner is not None:
+        best = found[decision.winner]
+        limit = (
+            f"the drop is at most {100 * best.drop_high:.2f} points"
+            if plan.within is not None
+            else f"it is at least {percent(best.drop_low)}"
+        )
+        return f"pass: {best.name} is proven {goal} in {plan.metric} on {n} sealed rows ({limit}, {sure} sure)"
+    if decision.verdict == "fail":
+        return (
+            f"fail: every candidate is proven to miss the bar ({goal} in {plan.metric}) on {n} sealed rows, {sure} sure"
+        )
+    if not found:
+        return f"unproven: no candidate was left to test for {goal} in {plan.metric}"
+    best = found[0]
+    reached = (
+        f"the tightest drop that is proven is {100 * best.drop_high:.2f} points"
+        if plan.within is not None
+        else f"the highest level that is proven is {percent(best.drop_low)}"
+    )
+    advice = (
+        f"label {needed - n:,} more sealed rows ({needed:,} in all)"
+        if needed is not None and needed > n
+        else "widen the bar, or train on more rows"
+    )
+    return f"unproven: {best.name} is not proven {goal} in {plan.metric} on {n} sealed rows; {reached}; {advice}"

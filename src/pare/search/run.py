@@ -1,0 +1,155 @@
+"""Works through a study: builds, scores and measures what it asks for, and tells it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pare import runtimes
+from pare.artifacts import read
+from pare.benchmark.measure import measure
+from pare.errors import InputError, PareError
+from pare.evaluation.metrics import bar_metric
+from pare.evaluation.score import paired, scores
+from pare.search.build import Builder
+from pare.search.halving import Proposal
+from pare.search.listener import Listener
+from pare.search.opening import Session
+from pare.search.space import REFERENCE
+from pare.types import Artifact, Sample, Trial
+from pare.units import duration
+
+MEASURED_TEXTS = 256
+MEASURED_SECONDS = 2.0
+
+
+def explore(session: Session, listener: Listener) -> None:
+    """Runs the study until nothing is left to try, or its minutes are spent; a truncation is recorded.
+
+    Raises MissingExtra after the light rungs where encoders cannot be built here.
+    """
+    study = session.study
+    study.store.sweep()
+    builder = Builder(
+        session.ctx, study.ledger, study.store, f"{session.dataset.hash}:{session.base_key}:{session.ctx.seed}"
+    )
+    minutes = study.task.budget.minutes
+    while (proposal := study.ask()) is not None:
+        spent = sum(trial.seconds for trial in study.trials)
+        if minutes is not None and spent > 60 * minutes and study.reference is not None:
+            text = f"the study was cut short at {duration(spent)} (budget.minutes {minutes:g}) before {proposal.entry.name}"
+            if ("truncated", text) not in study.ledger.events():
+                study.ledger.add_event("truncated", text)
+            listener.say(text)
+            break
+        trial = attempt(session, builder, proposal, listener)
+        study.tell(trial)
+        if trial.candidate.name == REFERENCE:
+            _pair_earlier(session)
+            trial = study.reference or trial
+        listener.finished(study, trial)
+    if session.missing is not None:
+        raise session.missing
+
+
+def attempt(session: Session, builder: Builder, proposal: Proposal, listener: Listener) -> Trial:
+    """One candidate at one rung: built, scored on dev and, at full work, measured as served.
+
+    What fails is a failed trial with its reason, except for the reference, without which there is no study.
+    """
+    entry = proposal.entry
+    blank = Trial(entry.candidate, proposal.rung, proposal.fidelity, "done", shape=entry.shape)
+    if proposal.skip:
+        return replace(blank, state="excluded" if proposal.excluded else "dropped", why=proposal.skip)
+    start = time.perf_counter()
+
+    def progress(share: float, words: str) -> None:
+        listener.progress(proposal.rung, entry.name, share, words)
+
+    try:
+        progress(0.0, "")
+        artifact = _artifact(session, builder, proposal, progress)
+        return _score(session, replace(blank, artifact=artifact.id), artifact, progress, start)
+    except (PareError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        if entry.name == REFERENCE:
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return replace(blank, state="failed", why=reason[:300], seconds=time.perf_counter() - start)
+
+
+def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: object) -> Artifact:
+    reference = session.study.task.reference
+    if proposal.entry.name != REFERENCE or reference == "finetune":
+        built, _ = builder.build(proposal.entry.candidate, proposal.fidelity, progress)  # type: ignore[arg-type]
+        return built
+    given = read(reference)
+    if given.manifest.labels != session.dataset.labels:
+        raise InputError(
+            f"reference {reference} knows the labels {', '.join(given.manifest.labels[:5])} …, the data have "
+            f"{', '.join(session.dataset.labels[:5])} …; give a reference for the same labels"
+        )
+    return session.study.store.copy(given)
+
+
+def _score(session: Session, trial: Trial, artifact: Artifact, progress: object, start: float) -> Trial:
+    study, dataset = session.study, session.dataset
+    whole = trial.fidelity == 1.0
+    device = runtimes.this_device()
+    engine = runtimes.load(artifact, trial.candidate.runtime, device.cores)
+    try:
+        logits = engine.logits([sample.text for sample in dataset.dev])
+        study.ledger.add_output(artifact.id, "dev", _bytes(logits))
+        if whole:
+            calibration = engine.logits([sample.text for sample in dataset.calibration])
+            study.ledger.add_output(artifact.id, "calibration", _bytes(calibration))
+    finally:
+        engine.close()
+    trial = replace(
+        trial,
+        shape=artifact.manifest.shape,
+        size_bytes=artifact.size_bytes,
+        scores=scores(logits, targets(dataset.labels, dataset.dev)),
+    )
+    trial = _pair(session, trial)
+    if whole:
+        texts = [sample.text for sample in dataset.dev[:MEASURED_TEXTS]]
+        found = measure(artifact, trial.candidate.runtime, device, device.cores, texts, MEASURED_SECONDS)
+        trial = replace(trial, measurement=found)
+    return replace(trial, seconds=time.perf_counter() - start)
+
+
+def _pair(session: Session, trial: Trial) -> Trial:
+    """The trial with its paired difference to the reference on dev, where there is one yet."""
+    study = session.study
+    if trial.candidate.name == REFERENCE:
+        return replace(trial, drop=0.0, discordance=0.0)
+    reference = study.reference
+    if reference is None:
+        return trial
+    before, after = study.logits(reference.artifact, "dev"), study.logits(trial.artifact, "dev")
+    if before is None or after is None:
+        return trial
+    dev = targets(session.dataset.labels, session.dataset.dev)
+    drop, discordance = paired(bar_metric(study.facts.goal.metric), before, after, dev)
+    return replace(trial, drop=drop, discordance=discordance)
+
+
+def _pair_earlier(session: Session) -> None:
+    """Pairs the trials that were finished before the reference was."""
+    for trial in session.study.complete:
+        if trial.drop is None:
+            session.study.tell(_pair(session, trial))
+
+
+def targets(labels: Sequence[str], samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """The samples' labels as indices, (samples,)."""
+    index = {label: i for i, label in enumerate(labels)}
+    return np.array([index[sample.label] for sample in samples], dtype=np.int64)
+
+
+def _bytes(logits: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(logits, dtype=np.float32).tobytes()

@@ -1,0 +1,122 @@
+"""The ladder of candidates, from cheap to dear, with the anatomy of each before anything is built.
+
+Candidates that share their training form a trunk: it is trained once, then lowered and quantised in several ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pare import methods
+from pare.families import family_of
+from pare.planner import estimate
+from pare.types import Candidate, DataFacts, Shape, Step
+
+REFERENCE = "encoder"
+BASELINE = "encoder-pytorch"
+"""The reference before lowering, served by PyTorch in fp32: what ratios are shown against. Never a candidate."""
+
+TRAINING = ("linear", "static", "finetune", "distil")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A candidate on the ladder. ``halved`` trunks compete on small slices first; ``work`` is a trunk's full training."""
+
+    candidate: Candidate
+    trunk: str
+    shape: Shape
+    work: float
+    halved: bool
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a study may try. ``trunk_end`` of a recipe is the index after its last training step."""
+
+    entries: tuple[Entry, ...]
+    facts: DataFacts
+
+    def entry(self, name: str) -> Entry:
+        return next(entry for entry in self.entries if entry.name == name)
+
+
+def trunk_end(recipe: Iterable[Step]) -> int:
+    """The index after the last training step of a recipe."""
+    return max(i for i, step in enumerate(recipe, start=1) if step.method in TRAINING)
+
+
+def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, facts: DataFacts) -> Space:
+    """The ladder of a task.
+
+    ``rungs`` are the task's: linear, static, encoder, students (all depths) or students:1,2. ``config`` is the base
+    model's, None where it cannot be loaded (the light install): then only the linear rung remains.
+    """
+    entries: list[Entry] = []
+
+    def add(name: str, recipe: list[Step], runtime: str, *, trunk: str = "", halved: bool = False) -> None:
+        origin = "" if recipe[0].method == "linear" else base
+        shape, work = _follow(recipe, config, facts)
+        candidate = Candidate(name, origin, tuple(recipe), runtime)
+        entries.append(Entry(candidate, trunk or name, shape, work, halved))
+
+    if "linear" in rungs:
+        add("linear", [Step("linear")], "arrays")
+    if config is None:
+        return Space(tuple(entries), facts)
+    openvino = Step("lower", {"to": "openvino"})
+    finetune = Step("finetune")
+    add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
+    add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
+    if "static" in rungs:
+        add("static", [Step("static")], "arrays")
+    for depth in _depths(rungs, family_of(config).shape(config, facts.classes).layers):
+        recipe = [finetune, Step("drop_layers", {"keep": depth}), Step("trim_vocab"), Step("distil")]
+        trunk = f"student-{depth}"
+        for suffix, steps in _WIDTHS.items():
+            add(f"{trunk}{suffix}", [*recipe, openvino, *steps], "openvino", trunk=trunk, halved=True)
+    if "encoder" in rungs:
+        for suffix, steps in _WIDTHS.items():
+            if suffix:
+                add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
+            add(
+                f"{REFERENCE}-trim{suffix}",
+                [finetune, Step("trim_vocab"), openvino, *steps],
+                "openvino",
+                trunk=REFERENCE,
+            )
+    return Space(tuple(entries), facts)
+
+
+_WIDTHS: Mapping[str, list[Step]] = {
+    "": [],
+    "-w8": [Step("quantize", {"scheme": "weight_only"})],
+    "-int8": [Step("quantize", {"scheme": "full"})],
+}
+
+
+def _depths(rungs: tuple[str, ...], layers: int) -> list[int]:
+    """The students' depths: named ones, or 1 to one less than the base has, at most 5."""
+    named = [rung for rung in rungs if rung.startswith("students")]
+    if not named:
+        return []
+    _, _, depths = named[0].partition(":")
+    return sorted({int(depth) for depth in depths.split(",")}) if depths else list(range(1, min(layers, 6)))
+
+
+def _follow(recipe: list[Step], config: Mapping[str, Any] | None, facts: DataFacts) -> tuple[Shape, float]:
+    """The shape at the end of a recipe, and the FLOPs of its last training step at full fidelity."""
+    shape = family_of(config).shape(config, facts.classes) if config is not None else Shape("", ())
+    work = 0.0
+    for step in recipe:
+        method = methods.method(step)
+        shape = method.reshape(shape, facts)
+        if step.method in TRAINING:
+            work = estimate.training_flops(shape, facts, float(getattr(method, "epochs", 1)))
+    return shape, work

@@ -1,0 +1,182 @@
+"""What every runtime and every method must hold: the suites that each row of their tables passes.
+
+An outside package runs them on its own rows::
+
+    @pytest.mark.parametrize("check", RUNTIME_CHECKS, ids=name_of)
+    def test_runtime(check): check(MyRuntime(), artifact, texts)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pare import artifacts
+from pare.methods.base import BuildContext, Method
+from pare.runtimes.base import Engine, Runtime
+from pare.runtimes.device import this_device
+from pare.types import Artifact, DataFacts, Shape
+
+ODD = ("", " ", "\n\t", "\x00", "ünïcødé – «naïve» Straße", "أين بطاقتي؟", "我的卡在哪里", "🙂🙂👩‍👩‍👧", "a" * 500, "_ - ' \"")
+"""Texts that nobody trains on and somebody sends."""
+
+TOLERANCE = 2e-2
+"""The largest difference of a logit between one text alone and the same in a batch, relative to the largest logit.
+
+Kernels for one row and for many round differently; where 8-bit inputs lie on a rounding border that is a step of 1/127.
+"""
+
+CONTAINER = 40_000
+"""Bytes of a weights file that are no weights: headers, and the small constants of a graph."""
+
+
+# -- runtimes ---------------------------------------------------------------------------------------------------------
+
+
+def logits_have_a_row_a_text(engine: Engine, texts: Sequence[str]) -> None:
+    for size in (0, 1, 2, len(texts)):
+        found = engine.logits(texts[:size])
+        assert found.shape == (size, len(engine.labels)), found.shape
+        assert found.dtype == np.float32
+        assert np.isfinite(found).all()
+
+
+def order_is_kept(engine: Engine, texts: Sequence[str]) -> None:
+    forwards, backwards = engine.logits(texts), engine.logits(list(reversed(texts)))
+    _near(forwards, backwards[::-1])
+
+
+def single_equals_batch(engine: Engine, texts: Sequence[str]) -> None:
+    _near(engine.logits(texts), np.concatenate([engine.logits([text]) for text in texts]))
+
+
+def long_lists_equal_short_ones(engine: Engine, texts: Sequence[str]) -> None:
+    many = [texts[i % len(texts)] + " again" * (i % 7) for i in range(100)]
+    _near(engine.logits(many), np.concatenate([engine.logits(many[i : i + 5]) for i in range(0, 100, 5)]))
+
+
+def repeated_calls_agree(engine: Engine, texts: Sequence[str]) -> None:
+    assert np.array_equal(engine.logits(texts), engine.logits(texts))
+    assert np.array_equal(engine.logits(texts[:1]), engine.logits(texts[:1]))
+
+
+def results_are_not_overwritten(engine: Engine, texts: Sequence[str]) -> None:
+    first = engine.logits(texts[:1])
+    before = first.copy()
+    engine.logits([texts[1]])
+    assert np.array_equal(first, before)
+
+
+def odd_texts_are_answered(engine: Engine, texts: Sequence[str]) -> None:
+    odd = [*ODD, " ".join(texts) * 200]
+    _near(engine.logits(odd), np.concatenate([engine.logits([text]) for text in odd]))
+    assert all(np.isfinite(engine.logits([text])).all() for text in odd)
+
+
+def classify_is_the_largest_logit(engine: Engine, texts: Sequence[str]) -> None:
+    logits = engine.logits(texts)
+    for prediction, row in zip(engine.classify(texts), logits, strict=True):
+        assert prediction.label == engine.labels[int(row.argmax())]
+        assert 1 / len(engine.labels) - 1e-6 <= prediction.confidence <= 1
+
+
+EngineCheck = Callable[[Engine, Sequence[str]], None]
+ENGINE_CHECKS: tuple[EngineCheck, ...] = (
+    logits_have_a_row_a_text,
+    order_is_kept,
+    single_equals_batch,
+    long_lists_equal_short_ones,
+    repeated_calls_agree,
+    results_are_not_overwritten,
+    odd_texts_are_answered,
+    classify_is_the_largest_logit,
+)
+
+
+def check_runtime(runtime: Runtime, artifact: Artifact, texts: Sequence[str], threads: int = 1) -> None:
+    """Runs every check of an engine on an artifact that the runtime supports; ``texts`` are at least three."""
+    device = this_device()
+    assert runtime.supports(artifact, device).ok
+    engine = runtime.load(artifact, device, threads)
+    try:
+        assert engine.labels == artifact.manifest.labels
+        for check in ENGINE_CHECKS:
+            check(engine, texts)
+    finally:
+        engine.close()
+
+
+def check_refusal(runtime: Runtime, artifact: Artifact) -> None:
+    """An artifact of another format is refused with a reason."""
+    support = runtime.supports(artifact, this_device())
+    assert not support.ok
+    assert support.why
+
+
+# -- methods ----------------------------------------------------------------------------------------------------------
+
+
+def check_method(method: Method, parent: Artifact | None, base: Shape, ctx: BuildContext, scratch: Path) -> Artifact:
+    """Builds twice. The artifact is sealed, weighs what ``reshape`` said, and the second has the bytes of the first.
+
+    ``base`` is the shape to predict from: the parent's, or the base model's where there is no parent.
+    """
+    facts = data_facts(ctx)
+    predicted = method.reshape(base, facts)
+    assert method.reshape(base, facts) == predicted, "reshape is not pure"
+    made = []
+    for name in ("first", "second"):
+        out = scratch / name
+        out.mkdir(parents=True)
+        made.append(method.apply(parent, ctx, out))
+    first, second = made
+    artifacts.read(first.path, verify=True)
+    assert first.manifest.files == second.manifest.files, "the same seed gave other bytes"
+    assert first.manifest.labels == ctx.labels
+    assert {"parent", "step", "seed", "fidelity"} <= set(first.manifest.lineage)
+    assert first.manifest.shape.exact
+    _weighs(weight_bytes(predicted), weight_bytes(first.manifest.shape), exact=predicted.exact)
+    held = file_bytes(first)
+    stated = weight_bytes(first.manifest.shape)
+    assert abs(held - stated) <= 0.01 * stated + CONTAINER, f"files hold {held:,} bytes, the manifest says {stated:,.0f}"
+    return first
+
+
+def data_facts(ctx: BuildContext) -> DataFacts:
+    """The facts of a context's train side; tokens are counted as words."""
+    words = [len(sample.text.split()) for sample in ctx.train]
+    return DataFacts(classes=len(ctx.labels), rows=len(ctx.train), tokens_per_row=float(np.mean(words)))
+
+
+def weight_bytes(shape: Shape) -> float:
+    """The bytes of a shape's weights."""
+    return sum(part.elements * part.bits / 8 for part in shape.parts)
+
+
+def file_bytes(artifact: Artifact) -> int:
+    """The bytes of an artifact's weights files: arrays without their headers, and graphs' weights."""
+    total = 0
+    for file in artifact.path.iterdir():
+        if file.suffix == ".safetensors":
+            header = file.read_bytes()
+            size = int.from_bytes(header[:8], "little")
+            json.loads(header[8 : 8 + size])
+            total += len(header) - 8 - size
+        elif file.suffix in (".bin", ".onnx"):
+            total += file.stat().st_size
+    return total
+
+
+def _weighs(predicted: float, built: float, *, exact: bool) -> None:
+    if exact:
+        assert abs(predicted - built) <= 0.01 * built, f"reshape said {predicted:,.0f} bytes, built {built:,.0f}"
+    else:
+        assert built <= 1.01 * predicted, f"reshape bounds it by {predicted:,.0f} bytes, built {built:,.0f}"
+
+
+def _near(found: np.ndarray, expected: np.ndarray) -> None:  # type: ignore[type-arg]
+    worst = float(np.abs(found - expected).max())
+    assert worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())), f"logits differ by {worst:.3g}"

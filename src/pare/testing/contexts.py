@@ -1,0 +1,54 @@
+"""A small classification task and a build context over a tiny random encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pare.methods.base import BuildContext
+from pare.testing.tiny import tiny_encoder
+from pare.types import Artifact, Sample
+
+LABELS = ("card", "money", "phone")
+_STATES = ("lost", "gone", "late", "stuck")
+_WORDS = {"card": "card plastic chip", "money": "money cash transfer", "phone": "phone mobile handset"}
+
+
+def tiny_samples(rows: int = 60) -> list[Sample]:
+    """Separable rows: each names its label by one of three words."""
+    made = []
+    for i in range(rows):
+        label = LABELS[i % len(LABELS)]
+        word = _WORDS[label].split()[i // len(LABELS) % 3]
+        text = f"please help, my {word} is {_STATES[i % len(_STATES)]} since day {i}"
+        made.append(Sample(id=f"{i:04x}", text=text, label=label, unit=str(i)))
+    return made
+
+
+def tiny_context(
+    folder: Path,
+    family: str = "bert",
+    *,
+    teacher: Artifact | None = None,
+    samples: Sequence[Sample] = (),
+    seed: int = 0,
+    fidelity: float = 1.0,
+    progress: Callable[[float, str], None] = lambda share, word: None,
+) -> BuildContext:
+    """A context whose base is a tiny random encoder under ``folder``. Needs torch and transformers."""
+    train = list(samples) or tiny_samples()
+    base = folder / f"base-{family}"
+    if not base.is_dir():
+        tiny_encoder(base, family, [sample.text for sample in train])
+    return BuildContext(
+        train=train,
+        dev=[],
+        labels=LABELS,
+        base=base,
+        teacher=teacher,
+        seed=seed,
+        fidelity=fidelity,
+        threads=1,
+        cache=folder / "cache",
+        progress=progress,
+    )

@@ -1,0 +1,115 @@
+"""The trained model: a Hugging Face backbone without its pooler, a pooling over tokens, and a linear head.
+
+On disk it is the artifact format ``encoder``: the backbone as ``AutoModel.from_pretrained`` reads it, ``tokenizer.json``,
+``head.safetensors`` and ``pooling.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pare.errors import InputError
+from pare.families import family_of, read_config
+from pare.families.pooling import read_pooling
+
+HEAD = "head.safetensors"
+POOLING = "pooling.json"
+Pooling = Literal["mean", "cls"]
+
+
+class Output(NamedTuple):
+    """``logits`` (rows, classes), ``pooled`` (rows, width), ``hidden`` (rows, tokens, width): the last layer's states."""
+
+    logits: Tensor
+    pooled: Tensor
+    hidden: Tensor
+
+
+class Encoder(nn.Module):  # type: ignore[misc]
+    """Token ids to logits. ``forward`` takes ``input_ids`` and ``attention_mask``, (rows, tokens), and gives logits."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Linear, pooling: Pooling) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.pooling = pooling
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.states(input_ids, attention_mask).logits
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
+        """The logits with the states that distillation compares."""
+        hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        pooled = _pool(hidden, attention_mask, self.pooling)
+        return Output(self.head(pooled), pooled, hidden)
+
+
+def load_encoder(folder: Path, classes: int | None = None, *, seed: int = 0, train: bool = False) -> Encoder:
+    """Reads an artifact of format ``encoder``, or a base model in Hugging Face form with ``classes`` for a new head.
+
+    ``train`` picks attention as plain matrix products: on a CPU the backward pass of the fused one costs five times as
+    much at the lengths of short texts.
+    Raises InputError where the folder holds no model, its architecture is unknown, or there is no head and no ``classes``.
+    """
+    config = read_config(folder)
+    family = family_of(config)
+    backbone = _load_backbone(folder, family.has_pooler, train)
+    pooling = read_pooling(folder, family.pooling)
+    width = int(config[family.width_key])
+    if (folder / HEAD).is_file():
+        arrays = load_file(folder / HEAD)
+        head = nn.Linear(width, arrays["weight"].shape[0])
+        head.load_state_dict({"weight": arrays["weight"], "bias": arrays["bias"]})
+    elif classes is not None:
+        head = new_head(width, classes, seed)
+    else:
+        raise InputError(f"{folder} has no {HEAD}; fine-tune the model first")
+    return Encoder(backbone, head, pooling)
+
+
+def save_encoder(model: Encoder, folder: Path, tokenizer: Path) -> None:
+    """Writes the model in format ``encoder``; ``tokenizer`` is the ``tokenizer.json`` that goes with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.backbone.to(torch.float32).save_pretrained(folder, safe_serialization=True)
+    state = model.head.to(torch.float32)
+    save_file({"weight": state.weight.detach().contiguous(), "bias": state.bias.detach().contiguous()}, folder / HEAD)
+    (folder / POOLING).write_text(json.dumps({"pooling": model.pooling}))
+    if tokenizer.resolve() != (folder / "tokenizer.json").resolve():
+        shutil.copyfile(tokenizer, folder / "tokenizer.json")
+
+
+def new_head(width: int, classes: int, seed: int) -> nn.Linear:
+    """A linear layer, normal weights of deviation 0.02 and zero bias, the same for the same seed."""
+    head = nn.Linear(width, classes)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        head.weight.normal_(0.0, 0.02, generator=generator)
+        head.bias.zero_()
+    return head
+
+
+def _load_backbone(folder: Path, has_pooler: bool, train: bool) -> nn.Module:
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    options: dict[str, Any] = {"add_pooling_layer": False} if has_pooler else {}
+    if train:
+        options["attn_implementation"] = "eager"
+    backbone: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **options)
+    return backbone
+
+
+def _pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    if pooling == "cls":
+        return hidden[:, 0]
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1.0)

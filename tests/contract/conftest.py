@@ -1,0 +1,52 @@
+"""Tiny artifacts of every format, each built once a session, by the methods themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pare.methods import method
+from pare.methods.base import BuildContext
+from pare.testing.contexts import tiny_context, tiny_samples
+from pare.types import Artifact, Step
+
+RECIPES: dict[str, list[Step]] = {
+    "linear": [Step("linear")],
+    "static": [Step("static", {"epochs": 2.0, "width": 8, "tokens": 300})],
+    "encoder": [Step("finetune", {"epochs": 1.0, "max_length": 32})],
+    "openvino": [Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower", {"to": "openvino"})],
+    "onnx": [Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower", {"to": "onnx"})],
+    "openvino-w8": [*[Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower")], Step("quantize", {"scheme": "weight_only"})],
+    "openvino-int8": [*[Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower")], Step("quantize", {"ranges": 16})],
+}
+"""Artifact by name → how it is made."""
+
+Made = Callable[[str], Artifact]
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory: pytest.TempPathFactory) -> BuildContext:
+    pytest.importorskip("torch", reason="the build extra is not installed")
+    rows = tiny_samples(90)
+    made = tiny_context(tmp_path_factory.mktemp("context"), samples=rows[:60])
+    return replace(made, dev=rows[60:])
+
+
+@pytest.fixture(scope="session")
+def made(context: BuildContext, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    known: dict[str, Artifact] = {}
+
+    def build(steps: list[Step], folder: Path) -> Artifact:
+        key = repr(steps)
+        if key not in known:
+            parent = build(steps[:-1], folder) if len(steps) > 1 else None
+            out = folder / f"step-{len(known)}"
+            out.mkdir(parents=True)
+            known[key] = method(steps[-1]).apply(parent, context, out)
+        return known[key]
+
+    root = tmp_path_factory.mktemp("artifacts")
+    return lambda name: build(RECIPES[name], root)

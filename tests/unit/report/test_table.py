@@ -1,0 +1,73 @@
+import json
+
+import msgspec
+
+from pare.benchmark.measure import Comparison
+from pare.report import table
+from pare.testing.studies import fake_study
+from pare.types import Quantity
+
+
+def test_the_frontier_ends_with_reference_and_pytorch(passed):
+    rows = table.rows(passed.study)
+    assert all(len(row) == len(table.HEADER) for row in rows)
+    names = [row[1] for row in rows]
+    assert names[-2:] == ["encoder", "encoder-pytorch"]
+    assert [row[1] for row in rows if row[0] == "*"] == ["student-1-int8"]
+    sizes = [float(row[5].split()[0]) for row in rows[:-2]]
+    assert sizes == sorted(sizes)
+
+
+def test_without_measurements_times_are_unknown(failed):
+    row = table.rows(failed.study)[0]
+    assert row[6:8] == ("–", "–")
+
+
+def test_the_summary_is_plain_json_with_every_trial(passed):
+    found = table.summary(passed.study, passed.dev)
+    assert json.loads(msgspec.json.encode(found)) == json.loads(json.dumps(found))
+    assert found["verdict"]["answer"] == "pass"
+    assert found["winner"] == "student-1-int8"
+    assert found["reference"] == "encoder"
+    assert found["baseline"] == "encoder-pytorch"
+    assert len(found["trials"]) == len(passed.study.trials)
+    assert {trial["state"] for trial in found["trials"]} == {"done", "dropped", "excluded", "failed"}
+    winner = next(t for t in found["trials"] if t["name"] == found["winner"] and t["artifact"])
+    assert winner["figures"]["latency_p50_ms"]["provenance"] == "measured"
+    assert winner["figures"]["flops_per_request"]["provenance"] == "modelled"
+    assert winner["ratios"]["pytorch"]["size_bytes"] == 90.9 / 4.13
+    assert winner["roles"] == ["winner"]
+    assert winner["parts"]["embeddings.word"] == 5702 * 384
+
+
+def test_the_summary_without_samples_leaves_flops_out(passed):
+    found = table.summary(passed.study)
+    winner = next(t for t in found["trials"] if t["name"] == found["winner"] and t["artifact"])
+    assert "flops_per_request" not in winner["figures"]
+
+
+def test_a_study_without_proof_has_null_verdict(tmp_path):
+    found = table.summary(fake_study(tmp_path / "x", None, models=()).study)
+    assert found["verdict"] is None
+    assert found["winner"] is None
+    assert found["trials"] == []
+
+
+def test_printing_shows_the_verdict_and_what_it_assumes(passed, capsys):
+    table.show(passed.study)
+    table.show_verdict(passed.study.verdict)
+    out = capsys.readouterr().out
+    assert "student-1-int8" in out
+    assert "tomorrow resembles the sealed rows" in out
+    assert "proven" in out
+
+
+def test_a_comparison_gives_ratios_with_their_range(capsys):
+    fast, slow = ({"latency_p50_ms": Quantity(v, "ms", "measured", "")} for v in (1.0, 4.0))
+    found = Comparison(("a", "b"), (fast, slow), {"size": (22, 22, 22), "latency_p50_ms": (4, 3.5, 4.5)}, 8)
+    assert table.comparison_rows(found) == [
+        ("size", "–", "–", "22x"),
+        ("p50", "1.00 ms", "4.00 ms", "4.0x (3.5x to 4.5x)"),
+    ]
+    table.show_comparison(found)
+    assert "8 rounds" in capsys.readouterr().out

@@ -1,0 +1,130 @@
+"""The order of a study as a pure function: a fake world tells each proposal's outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pare.planner import estimate
+from pare.search import halving
+from pare.search.halving import Proposal, Rules
+from pare.search.space import BASELINE, REFERENCE, Entry, Space
+from pare.types import Candidate, DataFacts, Limits, Part, Score, Shape, Step, Trial
+
+FACTS = DataFacts(classes=3, rows=1000, tokens_per_row=10)
+
+
+def entry(name: str, megabytes: float, trunk: str = "", *, halved: bool = False) -> Entry:
+    shape = Shape("bert", (Part("all", int(megabytes * 250_000), 32.0, flops_per_token=megabytes * 1e6),))
+    candidate = Candidate(name, "base", (Step("finetune"),), "openvino")
+    return Entry(candidate, trunk or name, shape, estimate.training_flops(shape, FACTS, 5), halved)
+
+
+def space(depths: int = 5) -> Space:
+    students = [
+        entry(f"student-{depth}{suffix}", 10 * depth / share, f"student-{depth}", halved=True)
+        for depth in range(1, depths + 1)
+        for suffix, share in (("", 1), ("-int8", 4))
+    ]
+    return Space(
+        (
+            entry("linear", 1),
+            entry(REFERENCE, 90),
+            entry(BASELINE, 90, REFERENCE),
+            entry("static", 5),
+            *students,
+            entry("encoder-int8", 23, REFERENCE),
+        ),
+        FACTS,
+    )
+
+
+def outcome(proposal: Proposal, quality: float = 0.9) -> Trial:
+    trial = Trial(proposal.entry.candidate, proposal.rung, proposal.fidelity, "done", shape=proposal.entry.shape)
+    if proposal.skip:
+        return replace(trial, state="excluded" if proposal.excluded else "dropped", why=proposal.skip)
+    size = int(estimate.weight_bytes(proposal.entry.shape))
+    found = Score("accuracy", quality, quality - 0.02, quality + 0.02, 500)
+    return replace(trial, artifact=f"{proposal.entry.name}@{proposal.rung}", size_bytes=size, scores={"accuracy": found})
+
+
+def play(
+    quality: Callable[[Proposal], float], clears: Callable[[Trial], bool], limits: Limits | None = None, depths: int = 5
+) -> list[Trial]:
+    trials: list[Trial] = []
+    rules = Rules(limits or Limits(), "accuracy", clears)
+    world, asked = space(depths), 0
+    while (proposal := halving.next_proposal(world, trials, rules)) is not None:
+        key = (proposal.entry.name, proposal.rung)
+        trials = [t for t in trials if (t.candidate.name, t.rung) != key]
+        trials.append(outcome(proposal, quality(proposal)))
+        asked += 1
+        assert asked < 100, "the study does not end"
+    return trials
+
+
+def built(trials: list[Trial]) -> list[tuple[str, int]]:
+    return [(trial.candidate.name, trial.rung) for trial in trials if trial.state == "done"]
+
+
+def test_cheap_ones_lead_then_small_rungs_then_full_work() -> None:
+    order = built(play(lambda _: 0.9, lambda _: True))
+    assert order[:4] == [("linear", 1), (REFERENCE, 1), (BASELINE, 1), ("static", 1)]
+    assert order[4:9] == [(f"student-{depth}", 0) for depth in range(1, 6)]
+    assert order[9:13] == [("student-1", 1), ("student-1-int8", 1), ("student-2", 1), ("student-2-int8", 1)]
+
+
+def test_a_rung_keeps_the_cheapest_third_and_says_why_others_stop() -> None:
+    trials = play(lambda _: 0.9, lambda _: True)
+    dropped = {t.candidate.name: t.why for t in trials if t.state == "dropped"}
+    assert set(dropped) == {f"student-{d}{s}" for d in (3, 4, 5) for s in ("", "-int8")}
+    assert "2 cheapest" in dropped["student-3"]
+
+
+def test_the_hopeless_are_dropped_on_the_small_rung() -> None:
+    trials = play(lambda p: 0.3 if p.entry.trunk == "student-1" else 0.9, lambda _: True)
+    assert ("student-1", 1) not in built(trials)
+    assert ("student-2", 1) in built(trials)
+    assert next(t for t in trials if t.candidate.name == "student-1" and t.rung == 1).why.startswith("hopeless")
+
+
+def test_when_none_clears_the_next_cheapest_is_taken_up_again() -> None:
+    trials = play(lambda _: 0.9, lambda trial: trial.candidate.name.startswith("student-4"))
+    names = {name for name, rung in built(trials) if rung == 1}
+    assert {"student-3", "student-4"} <= names
+    assert "student-5" not in names
+
+
+def test_no_dropped_trunk_is_trained_when_something_as_cheap_clears() -> None:
+    trials = play(lambda _: 0.9, lambda trial: trial.candidate.name == "static")
+    assert ("student-3", 1) not in built(trials)
+
+
+def test_limits_exclude_before_building_and_never_the_reference() -> None:
+    trials = play(lambda _: 0.9, lambda _: False, Limits(size_mb=6.0))
+    names = {name for name, _ in built(trials)}
+    assert REFERENCE in names
+    assert "encoder-int8" not in names
+    assert {"student-1-int8", "student-2-int8"} <= names
+    assert not any(name.startswith("student-3") for name in names)
+    excluded = [t for t in trials if t.state == "excluded"]
+    assert all("limit of 6 MB" in trial.why for trial in excluded)
+
+
+def test_a_stopped_study_goes_on_where_it_was() -> None:
+    rules = Rules(Limits(), "accuracy", lambda _: True)
+    whole = play(lambda _: 0.9, lambda _: True)
+    for stop in range(len(whole)):
+        proposal = halving.next_proposal(space(), whole[:stop], rules)
+        assert proposal is not None
+        assert (proposal.entry.name, proposal.rung) == (whole[stop].candidate.name, whole[stop].rung)
+
+
+def test_few_trunks_need_no_small_rung() -> None:
+    assert halving.rungs(space(3)) == []
+    assert {rung for _, rung in built(play(lambda _: 0.9, lambda _: True, depths=3))} == {0}
+
+
+def test_rungs_are_fixed_in_flops() -> None:
+    reference = space().entry(REFERENCE).work
+    assert halving.rungs(space()) == [halving.FIRST_RUNG * reference]
