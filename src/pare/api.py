@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pare import artifacts, runtimes
 from pare.benchmark.measure import Comparison, compare
 from pare.data import Task, prepare, prepare_more
-from pare.errors import InputError, Interrupted
+from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
+from pare.families import family_of, read_config
 from pare.report import page
 from pare.runtimes.base import Engine
+from pare.search import bases
 from pare.search import run as searching
 from pare.search import verdict as proving
 from pare.search.listener import Listener, Silent
@@ -19,6 +22,7 @@ from pare.search.predictions import judged
 from pare.search.proving import judge, kind_of_test, plan_id
 from pare.search.space import REFERENCE
 from pare.search.study import Study, locked
+from pare.search.survivors import choose
 from pare.store import UserLedger
 from pare.types import Artifact, ProofPlan, Side, Verdict
 
@@ -37,6 +41,7 @@ def find(task: Task | str | Path, run: str | Path | None = None, listener: Liste
     task = task if isinstance(task, Task) else Task.read(task)
     folder = Path(run) if run is not None else RUNS / task.name
     listener = listener or Silent()
+    _check_models(task)
     study: Study | None = None
     try:
         with locked(folder):
@@ -51,6 +56,18 @@ def find(task: Task | str | Path, run: str | Path | None = None, listener: Liste
             f"stopped; {done} finished trials are kept in {folder}; run the same command again to go on"
         ) from None
     return study
+
+
+def _check_models(task: Task) -> None:
+    """Refuses an unknown base or reference before a run belongs to it. A missing extra is left to the study."""
+    if task.reference != "finetune":
+        if not Path(task.reference).exists():
+            raise InputError(
+                f"reference must be finetune or the folder of an artifact but got '{task.reference}', which does not exist"
+            )
+        artifacts.read(task.reference)
+    with suppress(MissingExtra):
+        family_of(read_config(bases.locate(task.base)))
 
 
 def load(path: str | Path, runtime: str | None = None, threads: int | None = None) -> Engine:
@@ -70,7 +87,7 @@ def resolve(path: str | Path, name: str = "") -> tuple[str, Artifact]:
     try:
         winner = study.winner
         chosen = name or (winner.candidate.name if winner else REFERENCE)
-        return chosen, study.deployed(chosen)
+        return chosen, _deployed(study, chosen)
     finally:
         study.close()
 
@@ -94,7 +111,7 @@ def bench(run: str | Path, against: str = "", threads: int | None = None, rounds
         other = against or REFERENCE
         dataset = prepare(study.task.data, _recorded())
         texts = [sample.text for sample in dataset.dev[: searching.MEASURED_TEXTS]]
-        pairs = [(name, study.deployed(name), _runtime(study, name)) for name in (winner.candidate.name, other)]
+        pairs = [(name, _deployed(study, name), _runtime(study, name)) for name in (winner.candidate.name, other)]
         return compare(pairs, threads or runtimes.this_device().cores, texts, rounds)
     finally:
         study.close()
@@ -153,12 +170,15 @@ def prove(
 def gc(run: str | Path) -> tuple[int, int]:
     """Removes a run's artifacts that nothing points to any more: (artifacts removed, bytes freed).
 
-    Kept are the frontier, the reference and its PyTorch form, and everything in a proof plan. Trials, scores and the
-    report stay; a removed artifact is built again when it is asked for.
+    Kept are the frontier, the reference and its PyTorch form, what a proof would test, and everything in a proof plan.
+    Trials, scores and the report stay; a step that the study needs again is built again.
     """
     study = Study.open(run)
     with locked(study.path):
-        keep = {trial.artifact for trial in (*study.frontier, study.reference, study.baseline) if trial is not None}
+        kept = [*study.frontier, study.reference, study.baseline]
+        if study.complete:
+            kept += choose(study.complete, study.facts.goal, study.cost, study.broken)
+        keep = {trial.artifact for trial in kept if trial is not None}
         for _, plan, _ in study.ledger.proofs():
             keep.update((*plan.artifacts, plan.reference))
         gone = [id for id in study.store.ids() if id not in keep]
@@ -166,6 +186,20 @@ def gc(run: str | Path) -> tuple[int, int]:
         study.store.sweep()
     study.close()
     return len(gone), freed
+
+
+def _deployed(study: Study, name: str) -> Artifact:
+    """As ``Study.deployed``; where ``pare gc`` removed the artifact, the error names those that are left."""
+    known = {trial.candidate.name: trial.artifact for trial in study.complete}
+    try:
+        return study.deployed(name)
+    except InputError:
+        if name not in known or study.store.has(known[name]):
+            raise
+        left = ", ".join(other for other, artifact in known.items() if study.store.has(artifact))
+        raise InputError(
+            f"the artifact of {name} is gone (pare gc removed it); {study.path} still has: {left}"
+        ) from None
 
 
 def _runtime(study: Study, name: str) -> str:

@@ -285,13 +285,13 @@ class UserLedger:
         return look
 
     def looks(self, rows: Iterable[str]) -> list[tuple[str, int]]:
-        """The plans that have read any of these rows: (name, look), oldest first."""
+        """The plans that have read any of these rows: (plan id, look), oldest first."""
         plans: set[str] = set()
         with self.engine.begin() as connection:
             for chunk in _chunks(list(rows)):
                 plans.update(connection.execute(sa.select(_looks.c.plan).where(_looks.c.row.in_(chunk))).scalars())
-            query = sa.select(_plans.c.name, _plans.c.look).where(_plans.c.plan.in_(plans)).order_by(_plans.c.created)
-            return [(row.name, row.look) for row in connection.execute(query)]
+            query = sa.select(_plans.c.plan, _plans.c.look).where(_plans.c.plan.in_(plans)).order_by(_plans.c.created)
+            return [(row.plan, row.look) for row in connection.execute(query)]
 
 
 def user_folder() -> Path:

@@ -328,4 +328,6 @@ class Verdict:
     test: str
     metric: str
     reference_value: float
+    within: float | None = None
+    at_least: float | None = None
     labels_needed: int | None = None

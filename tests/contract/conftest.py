@@ -13,14 +13,15 @@ from pare.methods.base import BuildContext
 from pare.testing.contexts import tiny_context, tiny_samples
 from pare.types import Artifact, Step
 
+ENCODER = Step("finetune", {"epochs": 1.0, "max_length": 32})
 RECIPES: dict[str, list[Step]] = {
     "linear": [Step("linear")],
     "static": [Step("static", {"epochs": 2.0, "width": 8, "tokens": 300})],
-    "encoder": [Step("finetune", {"epochs": 1.0, "max_length": 32})],
-    "openvino": [Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower", {"to": "openvino"})],
-    "onnx": [Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower", {"to": "onnx"})],
-    "openvino-w8": [*[Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower")], Step("quantize", {"scheme": "weight_only"})],
-    "openvino-int8": [*[Step("finetune", {"epochs": 1.0, "max_length": 32}), Step("lower")], Step("quantize", {"ranges": 16})],
+    "encoder": [ENCODER],
+    "openvino": [ENCODER, Step("lower")],
+    "onnx": [ENCODER, Step("lower", {"to": "onnx"})],
+    "openvino-w8": [ENCODER, Step("lower"), Step("quantize", {"scheme": "weight_only"})],
+    "openvino-int8": [ENCODER, Step("lower"), Step("quantize", {"ranges": 16})],
 }
 """Artifact by name → how it is made."""
 

@@ -68,7 +68,7 @@ def test_looks_are_counted_over_rows_not_runs(tmp_path: Path) -> None:
     assert user.look("elsewhere", ["z"], "x") == 1
     assert user.look("second", ["b", "c"], "y") == 2
     assert user.look("third", ["b"], "z") == 3
-    assert user.looks(["b"]) == [("x", 1), ("y", 2), ("z", 3)]
+    assert user.looks(["b"]) == [("first", 1), ("second", 2), ("third", 3)]
 
 
 def test_a_replayed_or_growing_plan_is_the_same_look(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -59,19 +60,27 @@ def group() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line. Exit codes: 0 done or pass, 1 fail, 2 bad input, 3 unproven, 130 stopped."""
+    given = sys.argv[1:] if args is None else args
     try:
-        code = group.main(args=args, standalone_mode=False)
+        code = group.main(args=given or ["--help"], standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except PareError as error:
-        click.echo(f"pare: {error}", err=True)
-        sys.exit(error.exit_code)
+        _stop("pare", str(error), error.exit_code)
     except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "pare"
-        click.echo(f"{where}: {error.format_message()}", err=True)
-        sys.exit(2)
+        verb = error.ctx.info_name if isinstance(error, click.UsageError) and error.ctx else None
+        _stop(f"pare {verb}" if verb in VERBS else "pare", error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("pare: stopped", err=True)
-        sys.exit(130)
+        _stop("pare", "stopped", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stop("pare", f"{error.filename}: {error.strerror}; check the path, its rights and the free space", 2)
+
+
+def _stop(where: str, message: str, code: int) -> NoReturn:
+    """Ends with one line on standard error, whatever the message holds."""
+    click.echo(f"{where}: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -13,7 +13,7 @@ from pare.cli.output import EXIT_CODES, emit, json_flag, say
 from pare.data.fields import FIELDS, flag
 from pare.data.task import Task, with_flags
 from pare.errors import InputError
-from pare.evaluation.metrics import known_metrics
+from pare.evaluation.metrics import bar_metric, known_metrics
 from pare.report import table
 from pare.search.study import REPORT
 
@@ -49,7 +49,10 @@ def command(
     0 pass, 1 fail, 2 bad input, 3 unproven, 130 stopped.
     """
     task = _task(source, {name.replace("__", "."): value for name, value in flags.items() if value is not None})
-    if task_only or not source.endswith(TASK_FILES):
+    bar_metric(task.bar.metric)
+    if task_only and as_json:
+        emit(task)
+    elif task_only or not source.endswith(TASK_FILES):
         click.echo(task.to_yaml(Path()), err=as_json)
     if task_only:
         return
@@ -70,6 +73,8 @@ def command(
 
 def _task(source: str, given: dict[str, Any]) -> Task:
     metrics = known_metrics()
+    if "candidates" in given:
+        given["candidates"] = _listed(given["candidates"])
     if source.endswith(TASK_FILES):
         return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
     for needed in ("data.input", "data.target"):
@@ -77,3 +82,8 @@ def _task(source: str, given: dict[str, Any]) -> Task:
             raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")
     named = {name.split(".")[-1]: value for name, value in given.items()}
     return Task.of(source, metrics=metrics, **named)
+
+
+def _listed(text: str) -> list[str | int]:
+    """``linear,students:1,2`` as a task.yaml would hold it: the depths of students stay with them."""
+    return [int(name) if name.isdecimal() else name for name in (part.strip() for part in text.split(","))]

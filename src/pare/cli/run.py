@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -13,6 +14,7 @@ import msgspec
 
 from pare import api
 from pare.cli.output import say
+from pare.errors import InputError
 from pare.runtimes import load
 from pare.search.study import LEDGER, Study
 
@@ -59,17 +61,20 @@ def _texts(given: tuple[str, ...]) -> Iterator[str]:
     if not given:
         yield from _lines(sys.stdin)
     for text in given:
-        if len(text) < 4096 and Path(text).is_file():
-            with Path(text).open(encoding="utf-8") as file:
+        if os.path.isfile(text):
+            with Path(text).open(encoding="utf-8-sig") as file:
                 yield from _lines(file)
         else:
             yield text
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
-    for line in file:
-        if line.strip():
-            yield line.rstrip("\n")
+    try:
+        for line in file:
+            if line.strip():
+                yield line.rstrip("\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{file.name} is not UTF-8 text; give texts, one a line, in UTF-8") from None
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

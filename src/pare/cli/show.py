@@ -8,6 +8,7 @@ import click
 
 from pare import api, artifacts
 from pare.cli.output import emit, json_flag, say
+from pare.errors import InputError, nearest
 from pare.families import family_of, read_config
 from pare.report import anatomy, table
 from pare.search import bases
@@ -34,9 +35,19 @@ def command(path: str, classes: int, as_json: bool) -> None:
         artifact = artifacts.read(folder, verify=True)
         found = anatomy.anatomy(artifact.manifest.shape, artifact.size_bytes)
     else:
+        _check(folder, path)
         config = read_config(bases.locate(path))
         found = anatomy.anatomy(family_of(config).shape(config, classes), None)
     if as_json:
         emit(found)
     else:
         anatomy.show(found)
+
+
+def _check(folder: Path, path: str) -> None:
+    """Refuses what cannot be a model: neither here, nor carried by a package, nor the form of a hub id."""
+    may_be_hub = path.count("/") == 1 and not folder.parent.is_dir()
+    if folder.exists() or path in bases.CARRIED or may_be_hub:
+        return
+    beside = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []
+    raise InputError(f"{path} is no run, artifact or model; {nearest(folder.name, [*beside[:50], *bases.CARRIED])}")

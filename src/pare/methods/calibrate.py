@@ -103,7 +103,8 @@ def fit_threshold(logits: NDArray[Any], temperature: float, coverage: float = 0.
 def confidence(logits: NDArray[Any], temperature: float) -> NDArray[np.float64]:
     """The softmax of each row's likeliest label, (rows,)."""
     scores = np.asarray(logits, np.float64)
-    return 1.0 / np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature).sum(axis=1)
+    found: NDArray[np.float64] = 1.0 / np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature).sum(axis=1)
+    return found
 
 
 def _link(source: Path, target: Path) -> None:

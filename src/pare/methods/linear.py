@@ -18,6 +18,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from pare.artifacts import seal
+from pare.errors import InputError
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
 from pare.runtimes.arrays import Linear as Model
@@ -27,8 +28,8 @@ from pare.types import Artifact, DataFacts, Part, Sample, Shape
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-TERMS_PER_ROW = 45
-"""Upper bound of how many new features a row brings; short messages bring 20 to 40 at first and fewer later."""
+TERMS_PER_WORD = 24
+"""Upper bound of how many features a word brings: its n-grams, where all of them are new."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Linear:
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """An upper bound: how many n-grams there are depends on the data."""
-        return anatomy(min(self.features, TERMS_PER_ROW * facts.rows), facts.classes, facts.tokens_per_row, exact=False)
+        found = int(TERMS_PER_WORD * max(1.0, facts.tokens_per_row) * facts.rows)
+        return anatomy(min(self.features, found), facts.classes, facts.tokens_per_row, exact=False)
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Trains on the train side (a share of each class, at fidelity below 1) and seals format ``linear``."""
@@ -69,20 +71,32 @@ class Linear:
     def _read(self, texts: Sequence[str]) -> tuple[Vocabulary, NDArray[np.float32], csr_matrix]:
         """The vocabulary, its idf, and the rows as a sparse matrix, (texts, features)."""
         from scipy.sparse import hstack
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        settings: dict[str, Any] = {"sublinear_tf": True, "min_df": self.rows if len(texts) > 50 else 1}
-        word = TfidfVectorizer(ngram_range=(1, self.words), max_features=max(1, self.features // 3), **settings)
-        word_rows = word.fit_transform(texts)
-        left = self.features - word_rows.shape[1]
-        char = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, self.chars), max_features=left, **settings)
-        rows = hstack([word_rows, char.fit_transform(texts)], format="csr")
-        rows.sort_indices()
-        vocabulary = Vocabulary(
-            Ngrams(1, self.words, word.get_feature_names_out().tolist()),
-            Ngrams(2, self.chars, char.get_feature_names_out().tolist()),
-        )
-        return vocabulary, np.concatenate([word.idf_, char.idf_]).astype(np.float32), rows
+        least = self.rows if len(texts) > 50 else 1
+        word, idf, rows = _block(texts, "word", 1, self.words, least, self.features // 3)
+        char, char_idf, char_rows = _block(texts, "char_wb", 2, self.chars, least, self.features - len(idf))
+        if not word.terms and not char.terms:
+            raise InputError(f"linear finds no n-gram that {least} texts share; give longer texts, or more of them")
+        both = hstack([rows, char_rows], format="csr")
+        both.sort_indices()
+        return Vocabulary(word, char), np.concatenate([idf, char_idf]).astype(np.float32), both
+
+
+def _block(
+    texts: Sequence[str], analyzer: str, low: int, high: int, least: int, most: int
+) -> tuple[Ngrams, NDArray[np.float64], csr_matrix]:
+    """One kind of n-grams: the terms, their idf, and the rows scaled to length 1. Empty where no term is common enough."""
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    reader = TfidfVectorizer(
+        analyzer=analyzer, ngram_range=(low, high), max_features=most, min_df=least, sublinear_tf=True
+    )
+    try:
+        rows = reader.fit_transform(texts)
+    except ValueError:
+        return Ngrams(low, high, []), np.empty(0), csr_matrix((len(texts), 0))
+    return Ngrams(low, high, reader.get_feature_names_out().tolist()), reader.idf_, rows
 
 
 def anatomy(features: int, classes: int, words_per_row: float, *, exact: bool = True) -> Shape:

@@ -45,11 +45,14 @@ class Lower:
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``.
 
-        Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's answers differ from its own.
+        Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's
+        answers differ from the parent's.
         """
         if parent is None or parent.manifest.format != "encoder":
             found = parent.manifest.format if parent else "nothing"
-            raise InputError(f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it")
+            raise InputError(
+                f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it"
+            )
         try:
             from pare.training.model import load_encoder
         except ImportError as error:

@@ -68,7 +68,9 @@ class Quantize:
         model = core.read_model(str(parent.path / MODEL))
         tokens = Tokens(parent.path / TOKENIZER, parent.manifest.max_length)
         with quiet():
-            quantised, reverted = self._weights(model) if self.scheme == "weight_only" else self._full(model, tokens, ctx)
+            quantised, reverted = (
+                self._weights(model) if self.scheme == "weight_only" else self._full(model, tokens, ctx)
+            )
             write_openvino(quantised, out)
         shutil.copyfile(parent.path / TOKENIZER, out / TOKENIZER)
         manifest = parent.manifest
@@ -158,7 +160,7 @@ def _without(model: Any, names: Sequence[str]) -> Any:
 
 
 def _quantises_activations(op: Any) -> bool:
-    return op.get_type_name() == "FakeQuantize" and op.input_value(0).get_node().get_type_name() != "Constant"
+    return bool(op.get_type_name() == "FakeQuantize" and op.input_value(0).get_node().get_type_name() != "Constant")
 
 
 def _drawn(samples: Sequence[Sample], most: int, seed: int) -> list[Sample]:

@@ -97,7 +97,9 @@ class Static:
         targets, soft = torch.from_numpy(ctx.targets(ctx.train)), self._soft(ctx)
         per_epoch = -(-len(rows) // self.batch)
         steps = max(1, round(self.epochs * ctx.fidelity * per_epoch))
-        optimizer = torch.optim.Adam([{"params": [embeddings]}, {"params": head.parameters()}], lr=self.rate, fused=True)
+        optimizer = torch.optim.Adam(
+            [{"params": [embeddings]}, {"params": head.parameters()}], lr=self.rate, fused=True
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.rate, total_steps=steps + 1, pct_start=0.1)
         rng = np.random.default_rng(ctx.seed)
         for step in range(steps):
@@ -171,7 +173,7 @@ def _first_vectors(ctx: BuildContext, kept: tuple[int, ...], width: int) -> NDAr
     ahead, behind = frame[: len(frame) // 2], frame[len(frame) // 2 :]
     ids = torch.tensor([[*ahead, token, *behind] for token in kept])
     model = load_encoder(ctx.base, 1)
-    pooled = []
+    pooled: list[Tensor] = []
     with torch.inference_mode():
         for part in ids.split(512):
             ctx.progress(len(pooled) * 512 / len(ids), "embedding tokens")
@@ -180,12 +182,14 @@ def _first_vectors(ctx: BuildContext, kept: tuple[int, ...], width: int) -> NDAr
     vectors -= vectors.mean(axis=0)
     _, axes = np.linalg.eigh(vectors.T @ vectors)
     components = vectors @ axes[:, ::-1][:, :width]
-    return (components / np.sqrt((components**2).sum(axis=1).mean())).astype(np.float32)
+    found: NDArray[np.float32] = (components / np.sqrt((components**2).sum(axis=1).mean())).astype(np.float32)
+    return found
 
 
 def _first_weights(rows: Rows, tokens: int) -> NDArray[np.float32]:
     counts = np.bincount(np.fromiter((token for row in rows for token in row), np.int64), minlength=tokens)
-    return (RARE / (RARE + counts / max(1, counts.sum()))).astype(np.float32)
+    weights: NDArray[np.float32] = (RARE / (RARE + counts / max(1, counts.sum()))).astype(np.float32)
+    return weights
 
 
 def _write(out: Path, embeddings: NDArray[np.float32], head: nn.Linear) -> None:

@@ -67,9 +67,10 @@ def data(view: View) -> Html:
 
 
 def environment(view: View) -> Html:
-    """The machine and the versions."""
+    """The machine, the date and the versions."""
     device = view.facts.device
     pairs: list[tuple[str, Child]] = [
+        ("begun", view.facts.started),
         ("processor", device.name),
         ("cores, threads used", f"{device.cores}, {view.facts.threads}"),
         ("memory", f"{device.memory_bytes / 1e9:.1f} GB"),

@@ -43,7 +43,7 @@ FIGURES: tuple[Figure, ...] = (
 BY_KEY: Mapping[str, Figure] = {figure.key: figure for figure in FIGURES}
 
 
-def figures(trial: Trial, tokens: float | None) -> dict[str, Quantity]:
+def figures(trial: Trial, tokens: Quantity | None) -> dict[str, Quantity]:
     """What is known of a trial. ``tokens`` is the mean length of a request; an unknown figure is left out, never zero."""
     found: dict[str, Quantity] = {}
     if trial.size_bytes:
@@ -61,15 +61,16 @@ def figures(trial: Trial, tokens: float | None) -> dict[str, Quantity]:
     return found
 
 
-def flops(shape: Shape, tokens: float | None) -> Quantity | None:
+def flops(shape: Shape, tokens: Quantity | None) -> Quantity | None:
     """The FLOPs of one request, or None where its tokens count and their number is unknown."""
     per_token = any(part.flops_per_token for part in shape.parts) or shape.attention_flops
     if per_token and tokens is None:
         return None
-    length = tokens if per_token and tokens is not None else 0.0
     source = "tokens x (parts + attention x tokens) + parts worked once a request"
-    if per_token:
-        source += f"; {length:.1f} tokens a request, the mean of the dev rows"
+    length = 0.0
+    if per_token and tokens is not None:
+        length = tokens.value
+        source += f"; {length:.1f} tokens a request, {tokens.provenance}: {tokens.source}"
     return Quantity(estimate.flops_per_request(shape, length), "FLOP", "modelled", source)
 
 

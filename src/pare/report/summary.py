@@ -14,14 +14,15 @@ from pare.types import Quantity, Sample, Trial
 
 
 def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
-    """A study as one JSON object of plain values. With ``dev``, tokens are counted and FLOPs a request are known.
+    """A study as one JSON object of plain values; ``docs/json.md`` lists its keys. With ``dev``, tokens are counted.
 
     ``study``, ``task``, ``minimise``, ``report``: where and what. ``bar``: metric, margin or at_least. ``data``: sides,
     rows read, quarantined, notes. ``verdict``: as types.Verdict, or null. ``plan``: as types.ProofPlan, or null.
     ``winner``, ``reference``, ``baseline``: names or null; ``frontier``: names, cheapest first. ``trials``: one each, with
     ``state``, ``why``, ``rung``, ``fidelity``, ``scores``, ``drop``, ``discordance``, ``parts`` (parameters by part),
     ``figures`` and ``monthly`` (value, unit, provenance, source), and ``ratios`` (how many times better than ``pytorch``
-    and than the ``reference`` as served). An unknown figure is absent. Raises InputError as ``rows``.
+    and than the ``reference`` as served). An unknown figure is absent. Raises InputError where the study was stopped
+    before it had read its data.
     """
     seen = view(study, dev)
     facts, goal = seen.facts, seen.facts.goal
@@ -37,9 +38,15 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
             "sides": dict(facts.sides),
             "quarantined": facts.quarantined,
             "labels": list(facts.labels),
+            "tokens_per_row": facts.tokens_per_row,
             "notes": list(facts.notes),
         },
-        "environment": {"device": _plain(facts.device), "threads": facts.threads, "versions": dict(facts.versions)},
+        "environment": {
+            "started": facts.started,
+            "device": _plain(facts.device),
+            "threads": facts.threads,
+            "versions": dict(facts.versions),
+        },
         "verdict": _plain(seen.verdict),
         "plan": _plain(seen.plan),
         "winner": _name(seen.winner),

@@ -16,7 +16,8 @@ from pare.types import Trial, Verdict
 __all__ = ["HEADER", "comparison_rows", "rows", "show", "show_comparison", "show_verdict", "summary", "verdict_rows"]
 
 HEADER = ("", "candidate", "quality", "95 % interval", "drop", "size", "p50", "throughput", "chance")
-VERDICT = ("candidate", "sealed", "drop", "drop at most", "p (misses bar)", "p (meets bar)", "result")
+WITHIN = ("candidate", "sealed", "drop", "drop at most", "p (misses bar)", "p (meets bar)", "result")
+AT_LEAST = ("candidate", "sealed", "level", "level at least", "p (misses bar)", "p (meets bar)", "result")
 
 
 def rows(study: Study) -> list[tuple[str, ...]]:
@@ -46,13 +47,14 @@ def show(study: Study) -> None:
 
 
 def verdict_rows(verdict: Verdict) -> list[tuple[str, ...]]:
-    """The evidence in the order of testing; cells are as ``VERDICT`` names them."""
+    """The evidence in the order of testing; cells are as ``WITHIN`` names them, or ``AT_LEAST`` for a fixed bar."""
+    fixed = verdict.at_least is not None
     return [
         (
             item.name,
             share(item.value),
-            points(item.drop),
-            points(item.drop_high),
+            share(item.drop) if fixed else points(item.drop),
+            share(item.drop_low) if fixed else points(item.drop_high),
             p_value(item.p_pass),
             p_value(item.p_fail),
             "proven" if item.proven else "not proven" if item.tested else "not reached",
@@ -65,7 +67,7 @@ def show_verdict(verdict: Verdict) -> None:
     """Prints a verdict with its evidence on standard output."""
     out = console()
     if verdict.evidence:
-        out.print(grid(VERDICT, verdict_rows(verdict)))
+        out.print(grid(WITHIN if verdict.at_least is None else AT_LEAST, verdict_rows(verdict)))
     out.print(verdict.sentence, markup=False)
     if verdict.look > 1:
         out.print(f"look {verdict.look} at these rows, tested at {verdict.alpha:.3g}", style="dim")

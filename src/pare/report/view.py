@@ -17,13 +17,14 @@ from pare.types import ProofPlan, Quantity, Sample, Side, Trial, Verdict
 
 TEXTS_COUNTED = 500
 """How many dev texts are tokenised to learn the mean length of a request."""
+PLANNED_TOKENS = "the mean of the train rows, by the base model's tokenizer (a quarter of their characters without it)"
 
 
 @dataclass(frozen=True)
 class View:
     """A study as its reports see it. ``contender`` is the winner, or else the candidate that came nearest to a proof.
 
-    ``tokens`` holds the mean tokens of a request by artifact, where they could be counted.
+    ``tokens`` holds the mean tokens of a request by artifact, where they could be counted on dev.
     """
 
     study: Study
@@ -55,7 +56,14 @@ class View:
         return trial.scores[self.facts.goal.metric].value
 
     def figures(self, trial: Trial) -> dict[str, Quantity]:
-        return figures(trial, self.tokens.get(trial.artifact))
+        return figures(trial, self.length(trial))
+
+    def length(self, trial: Trial) -> Quantity:
+        """The mean tokens of a request: counted on dev with the trial's own tokenizer, else as the planner took it."""
+        counted = self.tokens.get(trial.artifact)
+        if counted is not None:
+            return Quantity(counted, "tokens", "measured", "the mean of the dev rows, by the model's own tokenizer")
+        return Quantity(self.facts.tokens_per_row, "tokens", "modelled", PLANNED_TOKENS)
 
     def logits(self, trial: Trial, side: Side) -> NDArray[np.float32] | None:
         """The recorded logits of a trial, or None where there are none for exactly the samples at hand."""

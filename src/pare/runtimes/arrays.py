@@ -43,7 +43,9 @@ class Arrays:
     def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
         facts = {"runtime": f"numpy {np.__version__}", "threads": "1"}
         if artifact.manifest.format == "linear":
-            return TextEngine(artifact, Linear.read(artifact.path), facts | {"precision": "int8 weights, f32 arithmetic"})
+            return TextEngine(
+                artifact, Linear.read(artifact.path), facts | {"precision": "int8 weights, f32 arithmetic"}
+            )
         return TextEngine(artifact, static(artifact), facts | {"precision": "int8 embeddings, f32 arithmetic"})
 
 
@@ -146,10 +148,9 @@ class Linear:
     def __call__(self, texts: Sequence[str]) -> Logits:
         """Logits, (texts, labels)."""
         logits = np.empty((len(texts), len(self.bias)), np.float32)
-        for row, text in zip(logits, texts, strict=True):
+        for i, text in enumerate(texts):
             features, values = self.features(text)
-            np.matmul(values * self.scale[features], self.weights[features].astype(np.float32), out=row)
-            row += self.bias
+            logits[i] = (values * self.scale[features]) @ self.weights[features].astype(np.float32) + self.bias
         return logits
 
     def features(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -163,10 +164,10 @@ class Linear:
             indices = known.get(token)
             found += self._remember(token, char.low, char.high) if indices is None else indices
         features, counts = np.unique(np.array(found, np.int64), return_counts=True)
-        values = (1.0 + np.log(counts.astype(np.float32))) * self.idf[features]
+        values: NDArray[np.float32] = (1 + np.log(counts.astype(np.float32))) * self.idf[features]
         border = int(np.searchsorted(features, len(self._words)))
-        for block in (values[:border], values[border:]):
-            block /= max(float(np.sqrt(block @ block)), 1e-12)
+        for block in (slice(border), slice(border, None)):
+            values[block] /= max(float(np.sqrt(values[block] @ values[block])), 1e-12)
         return features, values
 
     def _remember(self, token: str, low: int, high: int) -> list[int]:

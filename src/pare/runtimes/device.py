@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pare.types import Device
 
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve")
+X86 = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+ARM = ("asimd", "asimddp", "i8mm", "bf16", "sve")
+FEATURES = X86 + ARM
 """Instruction sets that decide how fast small models run, as Linux spells them."""
 
 

@@ -32,7 +32,9 @@ class Onnx:
         try:
             session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise InputError(f"{file} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again") from None
+            raise InputError(
+                f"{file} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again"
+            ) from None
 
         def infer(ids: Ids, mask: Ids) -> Logits:
             result: Logits = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]

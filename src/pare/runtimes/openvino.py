@@ -35,7 +35,9 @@ class OpenVino:
         try:
             import openvino
         except ImportError:
-            raise InputError("serving an OpenVINO model needs openvino, which is absent: pip install openvino") from None
+            raise InputError(
+                "serving an OpenVINO model needs openvino, which is absent: pip install openvino"
+            ) from None
         manifest = artifact.manifest
         try:
             compiled = openvino.Core().compile_model(str(artifact.path / MODEL), "CPU", options(threads))

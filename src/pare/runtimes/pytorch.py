@@ -52,17 +52,19 @@ def _forward(folder: Path, threads: int) -> Infer:
         head = load_file(folder / "head.safetensors")
         pooling = json.loads((folder / "pooling.json").read_bytes())["pooling"]
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{folder} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again") from None
+        raise InputError(
+            f"{folder} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again"
+        ) from None
     weight, bias = head["weight"].float(), head["bias"].float()
     pool = _first if pooling == "cls" else _mean
 
-    @torch.inference_mode()
     def infer(ids: Ids, mask: Ids) -> Logits:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         kept = torch.from_numpy(mask)
-        hidden = backbone(input_ids=torch.from_numpy(ids), attention_mask=kept).last_hidden_state
-        logits: Logits = torch.nn.functional.linear(pool(hidden, kept), weight, bias).numpy()
+        with torch.inference_mode():
+            hidden = backbone(input_ids=torch.from_numpy(ids), attention_mask=kept).last_hidden_state
+            logits: Logits = torch.nn.functional.linear(pool(hidden, kept), weight, bias).numpy()
         return logits
 
     return infer

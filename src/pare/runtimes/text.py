@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pare.errors import InputError
+from pare.runtimes.words import words
 from pare.types import Artifact, Prediction
 
 Ids = NDArray[np.int64]
@@ -51,16 +52,32 @@ class Tokens:
         except Exception as error:
             raise InputError(f"{file} is no tokenizer ({error}); build the artifact again") from None
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length)
+        self._tokenizer.no_truncation()
+        self._words = words(file, self._tokenizer, max_length)
+        self._max_length = max_length
+        self._cut: Any = None
 
     def one(self, text: str) -> list[int]:
         """The token ids of one text."""
-        ids: list[int] = self._tokenizer.encode(text).ids
+        if self._words is not None and (known := self._words(text)) is not None:
+            return known
+        ids: list[int] = self._whole().encode(text).ids
         return ids
 
     def many(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        if self._words is not None:
+            return [self.one(text) for text in texts]
+        return [encoding.ids for encoding in self._whole().encode_batch_fast(list(texts))]
+
+    def _whole(self) -> Any:
+        """The tokenizer with its cut; a copy, made when first needed, where words are looked up without one."""
+        if self._cut is None:
+            self._cut = self._tokenizer
+            if self._words is not None:
+                self._cut = type(self._tokenizer).from_str(self._tokenizer.to_str())
+            self._cut.enable_truncation(self._max_length)
+        return self._cut
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:

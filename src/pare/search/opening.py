@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -62,19 +64,21 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         study = Study(run)
         _same_task(study, task, dataset)
         user.record(dataset.membership())
-        look = len(user.looks(dataset.test.ids)) + 1
+        look = _coming_look(study, user.looks(dataset.test.ids))
     finally:
         user.close()
     (run / TASK).write_text(task.to_yaml(run), encoding="utf-8")
     write_quarantine(run / QUARANTINE, dataset.quarantined)
     folder, missing = _base(task)
     facts, notes = _data_facts(dataset, folder)
-    goal = _goal(task, measure, dataset, study, look)
+    goal = _goal(task, measure, dataset, look)
+    notes = [*_describe(dataset, run), *notes]
     space = ladder(task.candidates, task.base, read_config(folder) if folder else None, facts)
     _possible(space, task)
-    for note in (*_describe(dataset, run), *notes, *_provable(task, goal, dataset, look)):
+    for note in (*notes, *_provable(task, goal, dataset, look)):
         listener.say(note)
-    study.ledger.set_fact("facts", _facts(dataset, goal, look, (*_describe(dataset, run), *notes)))
+    known = study.ledger.fact("facts", Facts)
+    study.ledger.set_fact("facts", _facts(dataset, goal, look, tuple(notes), facts, known))
     study.begin(space)
     ctx = BuildContext(
         train=dataset.train,
@@ -135,7 +139,7 @@ def _data_facts(dataset: Dataset, folder: Path | None) -> tuple[DataFacts, list[
     return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use), notes
 
 
-def _goal(task: Task, measure: Metric, dataset: Dataset, study: Study, look: int) -> Goal:
+def _goal(task: Task, measure: Metric, dataset: Dataset, look: int) -> Goal:
     """The bar as a test. The default margin is the larger of two points and what the sealed rows can prove."""
     if measure.reduce == "class_mean" and not independent(task, dataset):
         raise InputError(
@@ -144,17 +148,18 @@ def _goal(task: Task, measure: Metric, dataset: Dataset, study: Study, look: int
         )
     if measure.reduce == "class_mean" and task.bar.growing:
         raise InputError(f"{measure.name} cannot be proven by a growing plan; use accuracy, or leave bar.growing out")
-    alpha = look_alpha(1 - task.bar.confidence, _coming_look(study, look))
+    alpha = look_alpha(1 - task.bar.confidence, look)
     margin = task.bar.within
     if margin is None and task.bar.at_least is None:
         margin = max(LEAST_MARGIN, provable(task, measure, dataset, alpha))
     return Goal(task.bar.metric, margin, task.bar.at_least, alpha, max(1, dataset.test.n))
 
 
-def _coming_look(study: Study, look: int) -> int:
-    """The number of the look that this study has taken, or is about to take."""
-    verdict = study.verdict
-    return verdict.look if verdict is not None else look
+def _coming_look(study: Study, looks: Sequence[tuple[str, int]]) -> int:
+    """The number of the look that this study has booked already, or of the one that it is about to take."""
+    own = {plan for plan, _, _ in study.ledger.proofs()}
+    booked = [look for plan, look in looks if plan in own]
+    return booked[-1] if booked else len(looks) + 1
 
 
 def provable(task: Task, measure: Metric, dataset: Dataset, alpha: float) -> float:
@@ -223,7 +228,9 @@ def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
     return notes
 
 
-def _facts(dataset: Dataset, goal: Goal, look: int, notes: tuple[str, ...]) -> Facts:
+def _facts(
+    dataset: Dataset, goal: Goal, look: int, notes: tuple[str, ...], facts: DataFacts, known: Facts | None
+) -> Facts:
     device = this_device()
     return Facts(
         data=dataset.hash,
@@ -236,6 +243,8 @@ def _facts(dataset: Dataset, goal: Goal, look: int, notes: tuple[str, ...]) -> F
         },
         rows_read=dataset.facts.read,
         quarantined=len(dataset.quarantined),
+        tokens_per_row=facts.tokens_per_row,
+        started=known.started if known else datetime.now(UTC).date().isoformat(),
         goal=goal,
         look=look,
         device=device,

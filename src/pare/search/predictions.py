@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from pare import artifacts, runtimes
 from pare.data.clean import keep_sealed
-from pare.data.read import Columns, rows
+from pare.data.read import Columns, cell, rows
 from pare.errors import InputError, nearest
 from pare.evaluation.metrics import Metric
 from pare.search.proving import Outcome, Sheet
+from pare.search.space import REFERENCE
 from pare.search.study import LEDGER, Study
 from pare.types import Artifact
 
@@ -39,9 +40,13 @@ def judged(data: Path, input: str, target: str, measure: Metric, models: Sequenc
     Raises InputError where a model is neither an artifact, a run nor a file of predictions; where a file's rows do not
     match the data's; or where a metric needs more than labels and a file has only those.
     """
-    samples = [kept.sample for kept in keep_sealed(rows(str(data), Columns(input, target)))]
-    if not samples:
+    labelled = list(rows(str(data), Columns(input, target)))
+    if not labelled:
         raise InputError(f"{data} has no rows; a proof needs labelled rows")
+    bare = next((row for row in labelled if not row.label), None)
+    if bare is not None:
+        raise InputError(f"{bare.file}, line {bare.line}: {target} is empty; label the row, or leave it out everywhere")
+    samples = [kept.sample for kept in keep_sealed(labelled)]
     found = [_answers(path, [sample.text for sample in samples]) for path in models]
     classes = tuple(sorted({sample.label for sample in samples}.union(*(labels for labels, _, _ in found))))
     index = {label: i for i, label in enumerate(classes)}
@@ -61,7 +66,7 @@ def _answers(path: Path, texts: Sequence[str]) -> Answer:
         labels = read_predictions(path)
         if len(labels) != len(texts):
             raise InputError(
-                f"{path} has {len(labels)} predictions for {len(texts)} rows of data; they must match one to one"
+                f"{path} has {len(labels)} predictions for {len(texts)} rows of data; they must match one to one, in order"
             )
         return tuple(sorted(set(labels))), labels, artifacts.file_hash(path)[:16]
     artifact = _artifact(path)
@@ -77,7 +82,7 @@ def _artifact(path: Path) -> Artifact:
         study = Study.open(path)
         try:
             winner = study.winner
-            return study.deployed(winner.candidate.name if winner else "encoder")
+            return study.deployed(winner.candidate.name if winner else REFERENCE)
         finally:
             study.close()
     if not path.exists():
@@ -87,26 +92,39 @@ def _artifact(path: Path) -> Artifact:
 
 def read_predictions(path: Path) -> list[str]:
     """The predicted labels of a file, one a row: CSV or TSV with a column prediction, label or answer; JSON lines with
-    such a field; or plain lines.
+    such a field; or plain lines. A null is an empty label, which is never right.
 
-    Raises InputError where a line does not parse or no such column exists.
+    Raises InputError where the file is no UTF-8, a line does not parse, or no such column exists.
     """
-    if path.suffix in (".csv", ".tsv"):
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            column = _column(path, table.fieldnames or ())
-            return [row[column] or "" for row in table]
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if path.suffix not in (".jsonl", ".ndjson"):
-        return [line.strip() for line in lines]
-    found: list[str] = []
-    for number, line in enumerate(lines, start=1):
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".csv", ".tsv"):
+            return _table(path, "\t" if suffix == ".tsv" else ",")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text; give predictions as CSV, TSV, JSON lines or plain lines") from None
+    if suffix in (".jsonl", ".ndjson"):
+        return [_field(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _table(path: Path, delimiter: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file, delimiter=delimiter, strict=True)
         try:
-            record = msgspec.json.decode(line, type=dict[str, object])
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}, line {number}: must be a JSON object: {error}") from None
-        found.append(str(record[_column(path, list(record))]))
-    return found
+            column = _column(path, table.fieldnames or ())
+            return [(row[column] or "").strip() for row in table]
+        except csv.Error as error:
+            raise InputError(f"{path}, line {table.line_num} does not parse: {error}") from None
+
+
+def _field(path: Path, number: int, line: str) -> str:
+    try:
+        record = msgspec.json.decode(line, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(f"{path}, line {number} must be a JSON object: {error}") from None
+    column = _column(path, list(record))
+    return cell(record[column], column, str(path), number, True).strip()
 
 
 def _column(path: Path, names: Sequence[str]) -> str:

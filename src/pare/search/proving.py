@@ -94,6 +94,8 @@ def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Se
         test=plan.test,
         metric=plan.metric,
         reference_value=reference_value,
+        within=plan.within,
+        at_least=plan.at_least,
         labels_needed=needed,
     )
 

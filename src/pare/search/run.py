@@ -52,6 +52,7 @@ def explore(session: Session, listener: Listener) -> None:
             _pair_earlier(session)
             trial = study.reference or trial
         listener.finished(study, trial)
+        _refuse_weak_reference(study)
     if session.missing is not None:
         raise session.missing
 
@@ -153,3 +154,19 @@ def targets(labels: Sequence[str], samples: Sequence[Sample]) -> NDArray[np.int6
 
 def _bytes(logits: NDArray[np.float32]) -> bytes:
     return np.ascontiguousarray(logits, dtype=np.float32).tobytes()
+
+
+def _refuse_weak_reference(study: Study) -> None:
+    """Stops where a candidate beats the reference on dev by more than the margin, beyond chance."""
+    goal, reference = study.facts.goal, study.reference
+    if reference is None or goal.margin is None:
+        return
+    for trial in study.complete:
+        if trial.drop is None or trial.discordance is None:
+            continue
+        error = 1.645 * (max(trial.discordance - trial.drop**2, 0.0) / reference.scores[goal.metric].n) ** 0.5
+        if -trial.drop - error > goal.margin:
+            raise InputError(
+                f"your reference is weak: {trial.candidate.name} beats it on dev by {-100 * trial.drop:.1f} points, over "
+                f"the margin of {100 * goal.margin:.1f}; give a better --reference or --base, or more training rows"
+            )

@@ -75,7 +75,7 @@ def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, 
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
     add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
     if "static" in rungs:
-        add("static", [Step("static")], "arrays")
+        add("static", [finetune, Step("static")], "arrays")
     for depth in _depths(rungs, family_of(config).shape(config, facts.classes).layers):
         recipe = [finetune, Step("drop_layers", {"keep": depth}), Step("trim_vocab"), Step("distil")]
         trunk = f"student-{depth}"

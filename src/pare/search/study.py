@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ class Facts:
     sides: dict[Side, int]
     rows_read: int
     quarantined: int
+    tokens_per_row: float
+    started: str
     goal: Goal
     look: int
     device: Device
@@ -80,11 +83,11 @@ class Study:
 
     # -- what was asked ------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def task(self) -> Task:
         return Task.read(self.path / TASK)
 
-    @property
+    @cached_property
     def facts(self) -> Facts:
         """Raises InputError where the study was stopped before it had read its data."""
         found = self.ledger.fact("facts", Facts)

@@ -38,7 +38,6 @@ class Growth:
 def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     """Takes the study to its verdict. A proof that was killed replays its frozen plan; a finished one is returned."""
     survivors = choose(study.complete, study.facts.goal, study.cost, study.broken)
-    _refuse_weak_reference(study)
     if not survivors:
         return _without_survivors(study, dataset)
     plan = _freeze(study, dataset, survivors)
@@ -178,20 +177,6 @@ def _without_survivors(study: Study, dataset: Dataset) -> Verdict:
         test="none: the sealed rows were not read",
         metric=goal.metric,
         reference_value=0.0,
+        within=goal.margin,
+        at_least=goal.at_least,
     )
-
-
-def _refuse_weak_reference(study: Study) -> None:
-    """Stops where a candidate beats the reference on dev by more than the margin, beyond chance."""
-    goal, reference = study.facts.goal, study.reference
-    if reference is None or goal.margin is None:
-        return
-    for trial in study.complete:
-        if trial.drop is None or trial.discordance is None:
-            continue
-        error = 1.645 * (max(trial.discordance - trial.drop**2, 0.0) / reference.scores[goal.metric].n) ** 0.5
-        if -trial.drop - error > goal.margin:
-            raise InputError(
-                f"your reference is weak: {trial.candidate.name} beats it on dev by {-100 * trial.drop:.1f} points, over "
-                f"the margin of {100 * goal.margin:.1f}; give a better --reference or --base, or more training rows"
-            )

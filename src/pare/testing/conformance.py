@@ -2,8 +2,8 @@
 
 An outside package runs them on its own rows::
 
-    @pytest.mark.parametrize("check", RUNTIME_CHECKS, ids=name_of)
-    def test_runtime(check): check(MyRuntime(), artifact, texts)
+    check_runtime(MyRuntime(), artifact, texts)
+    check_method(MyMethod(), parent, parent.manifest.shape, context, tmp_path)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pare import artifacts
 from pare.methods.base import BuildContext, Method
@@ -20,7 +21,19 @@ from pare.runtimes.base import Engine, Runtime
 from pare.runtimes.device import this_device
 from pare.types import Artifact, DataFacts, Shape
 
-ODD = ("", " ", "\n\t", "\x00", "ünïcødé – «naïve» Straße", "أين بطاقتي؟", "我的卡在哪里", "🙂🙂👩‍👩‍👧", "a" * 500, "_ - ' \"")
+ODD = (
+    "",
+    " ",
+    "\n\t",
+    "\x00",
+    "[MASK] [SEP]",
+    "ünïcødé – «naïve» Straße",
+    "أين بطاقتي؟",
+    "我的卡在哪里",
+    "🙂🙂👩‍👩‍👧",
+    "a" * 500,
+    "_ - ' \"",
+)
 """Texts that nobody trains on and somebody sends."""
 
 TOLERANCE = 2e-2
@@ -141,7 +154,9 @@ def check_method(method: Method, parent: Artifact | None, base: Shape, ctx: Buil
     _weighs(weight_bytes(predicted), weight_bytes(first.manifest.shape), exact=predicted.exact)
     held = file_bytes(first)
     stated = weight_bytes(first.manifest.shape)
-    assert abs(held - stated) <= 0.01 * stated + CONTAINER, f"files hold {held:,} bytes, the manifest says {stated:,.0f}"
+    assert abs(held - stated) <= 0.01 * stated + CONTAINER, (
+        f"files hold {held:,} bytes, the manifest says {stated:,.0f}"
+    )
     return first
 
 
@@ -177,6 +192,6 @@ def _weighs(predicted: float, built: float, *, exact: bool) -> None:
         assert built <= 1.01 * predicted, f"reshape bounds it by {predicted:,.0f} bytes, built {built:,.0f}"
 
 
-def _near(found: np.ndarray, expected: np.ndarray) -> None:  # type: ignore[type-arg]
+def _near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
     worst = float(np.abs(found - expected).max())
     assert worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())), f"logits differ by {worst:.3g}"

@@ -177,6 +177,8 @@ def _facts(goal: Goal, labels: tuple[str, ...], look: int, rows: int, notes: tup
         sides={"train": 1412, "dev": rows, "calibration": rows, "test": goal.sealed},
         rows_read=1412 + 2 * rows + goal.sealed + 23,
         quarantined=23,
+        tokens_per_row=11.4,
+        started="2026-05-04",
         goal=goal,
         look=look,
         device=Device("Intel(R) Xeon(R) Platinum 8488C", 2, 8_240_000_000, ("avx512_vnni", "avx512_bf16")),

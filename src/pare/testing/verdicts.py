@@ -44,6 +44,8 @@ def made_up(answer: Answer, trials: Sequence[Trial], goal: Goal, look: int) -> t
         test="exact",
         metric="accuracy",
         reference_value=0.939 if reference else 0.0,
+        within=goal.margin,
+        at_least=goal.at_least,
         labels_needed=1840 if answer == "unproven" else None,
     )
 
@@ -81,10 +83,15 @@ def _sentence(answer: Answer, winner: str, names: Sequence[str], goal: Goal) -> 
         else f"at least {100 * (goal.at_least or 0):.1f} %"
     )
     limit = "the drop is at most 1.80 points" if goal.margin is not None else "it is at least 92.0 %"
+    tightest = (
+        "tightest drop that is proven is 2.15 points"
+        if goal.margin is not None
+        else "highest level that is proven is 92.0 %"
+    )
     first = names[0] if names else "no candidate"
     return {
         "pass": f"pass: {winner} is proven {bar} in accuracy on 930 sealed rows ({limit}, 97.0 % sure)",
         "fail": f"fail: every candidate is proven to miss the bar ({bar} in accuracy) on 930 sealed rows, 97.0 % sure",
-        "unproven": f"unproven: {first} is not proven {bar} in accuracy on 930 sealed rows; the tightest drop that is "
-        "proven is 2.15 points; label 910 more sealed rows (1,840 in all)",
+        "unproven": f"unproven: {first} is not proven {bar} in accuracy on 930 sealed rows; the {tightest}; "
+        "label 910 more sealed rows (1,840 in all)",
     }[answer]

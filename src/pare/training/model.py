@@ -77,6 +77,9 @@ def load_encoder(folder: Path, classes: int | None = None, *, seed: int = 0, tra
 def save_encoder(model: Encoder, folder: Path, tokenizer: Path) -> None:
     """Writes the model in format ``encoder``; ``tokenizer`` is the ``tokenizer.json`` that goes with it."""
     folder.mkdir(parents=True, exist_ok=True)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     model.backbone.to(torch.float32).save_pretrained(folder, safe_serialization=True)
     state = model.head.to(torch.float32)
     save_file({"weight": state.weight.detach().contiguous(), "bias": state.bias.detach().contiguous()}, folder / HEAD)

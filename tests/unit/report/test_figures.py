@@ -12,6 +12,10 @@ ENCODER = Shape(
 LINEAR = Shape("linear", (Part("features", 100, bits=8, flops_per_request=70.0),))
 
 
+def tokens(value):
+    return Quantity(value, "tokens", "measured", "the mean of the dev rows")
+
+
 def trial(shape=ENCODER, measurement=None, size=1000):
     return Trial(
         Candidate("x", "", (), "arrays"),
@@ -27,10 +31,10 @@ def trial(shape=ENCODER, measurement=None, size=1000):
 
 def test_flops_need_the_number_of_tokens():
     assert flops(ENCODER, None) is None
-    found = flops(ENCODER, 10.0)
+    found = flops(ENCODER, tokens(10.0))
     assert found.value == 10 * (200 + 4 * 10) + 20
     assert found.provenance == "modelled"
-    assert "10.0 tokens" in found.source
+    assert "10.0 tokens a request, measured: the mean of the dev rows" in found.source
 
 
 def test_flops_of_a_linear_model_need_no_tokens():
@@ -44,7 +48,7 @@ def test_an_unknown_figure_is_absent_and_never_zero():
 
 
 def test_sizes_are_measured_and_unbuilt_parameters_are_modelled():
-    assert figures(trial(), 5.0)["size_bytes"].provenance == "measured"
+    assert figures(trial(), tokens(5.0))["size_bytes"].provenance == "measured"
     planned = Trial(Candidate("x", "", (), "arrays"), 0, 1.0, "excluded", shape=LINEAR)
     assert figures(planned, None)["parameters"].provenance == "modelled"
 
@@ -103,4 +107,4 @@ def test_words_for_people():
 def test_measured_figures_pass_through():
     quantity = Quantity(1.5, "ms", "measured", "clock")
     measurement = Measurement("a", "openvino", "cpu", "process", "w", {"latency_p50_ms": quantity})
-    assert figures(trial(measurement=measurement), 3.0)["latency_p50_ms"] is quantity
+    assert figures(trial(measurement=measurement), tokens(3.0))["latency_p50_ms"] is quantity

@@ -187,6 +187,7 @@ def test_it_says_how_to_run_the_winner(passed, passing, undecided):
 def test_data_and_environment(passing):
     assert "930 sealed rows can prove" in passing.sections["data"]
     assert "quarantine.csv" in passing.sections["data"]
+    assert "2026-05-04" in passing.sections["environment"]
     assert "openvino 2026.4.1" in passing.sections["environment"]
 
 

@@ -35,15 +35,33 @@ def test_the_summary_is_plain_json_with_every_trial(passed):
     winner = next(t for t in found["trials"] if t["name"] == found["winner"] and t["artifact"])
     assert winner["figures"]["latency_p50_ms"]["provenance"] == "measured"
     assert winner["figures"]["flops_per_request"]["provenance"] == "modelled"
+    assert "measured: the mean of the dev rows" in winner["figures"]["flops_per_request"]["source"]
     assert winner["ratios"]["pytorch"]["size_bytes"] == 90.9 / 4.13
     assert winner["roles"] == ["winner"]
     assert winner["parts"]["embeddings.word"] == 5702 * 384
 
 
-def test_the_summary_without_samples_leaves_flops_out(passed):
+def test_without_samples_the_planners_tokens_are_used_and_named(passed):
     found = table.summary(passed.study)
     winner = next(t for t in found["trials"] if t["name"] == found["winner"] and t["artifact"])
-    assert "flops_per_request" not in winner["figures"]
+    assert "11.4 tokens a request, modelled: " in winner["figures"]["flops_per_request"]["source"]
+
+
+def test_flops_are_known_after_the_artifacts_are_gone(tmp_path):
+    made = fake_study(tmp_path / "gone", rows=40)
+    for id in made.study.store.ids():
+        made.study.store.remove(id)
+    found = table.summary(made.study, made.dev)
+    assert all("flops_per_request" in trial["figures"] for trial in found["trials"] if trial["artifact"])
+
+
+def test_a_fixed_bar_shows_levels_and_no_drops(tmp_path, capsys):
+    verdict = fake_study(tmp_path / "level", "pass", at_least=0.92, rows=40).study.verdict
+    assert table.verdict_rows(verdict)[0][2:4] == ("93.8 %", "92.0 %")
+    table.show_verdict(verdict)
+    out = capsys.readouterr().out
+    assert "level at least" in out
+    assert "drop" not in out
 
 
 def test_a_study_without_proof_has_null_verdict(tmp_path):

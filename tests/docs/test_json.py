@@ -1,0 +1,126 @@
+"""What ``docs/json.md`` says is what the commands print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pare import api
+from pare.benchmark.measure import Comparison
+from pare.cli import main
+from pare.methods.base import BuildContext
+from pare.methods.linear import Linear
+from pare.testing.contexts import LABELS, tiny_samples
+from pare.testing.studies import fake_study
+from pare.types import Quantity
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
+
+
+def tables() -> dict[str, dict[str, str]]:
+    """The documented keys of each section, with what they hold."""
+    found: dict[str, dict[str, str]] = {}
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE)
+        found[section.partition("\n")[0]] = dict(rows)
+    return found
+
+
+def expanded(name: str) -> set[str]:
+    """A section's keys, with those of the sections that it refers to in their places."""
+    found: set[str] = set()
+    for key, words in tables()[name].items():
+        inner = re.match(r"\[\w+\]\(#(\w+)\)", words)
+        found |= {f"{key}.{rest}" for rest in expanded(inner[1])} if inner else {key}
+    return found
+
+
+def matching(documented: set[str], value: Any) -> Iterator[str]:
+    """The documented key of every value inside ``value``; a value without one stands for itself."""
+    yield from _walk([(key, re.findall(r"\[\]|[^.\[\]]+", key)) for key in documented], value, "")
+
+
+def _walk(keys: list[tuple[str, list[str]]], value: Any, at: str) -> Iterator[str]:
+    leaf = [key for key, rest in keys if not rest]
+    if leaf or not keys:
+        yield leaf[0] if leaf else at
+    elif isinstance(value, list):
+        for item in value:
+            yield from _walk([(key, rest[1:]) for key, rest in keys if rest[0] == "[]"], item, f"{at}[]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _walk([(key, rest[1:]) for key, rest in keys if rest[0] in (name, "*")], item, f"{at}.{name}")
+    elif value is not None:
+        yield f"{at} is {value!r}"
+
+
+def said(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Any:
+    with pytest.raises(SystemExit):
+        main([str(arg) for arg in args])
+    return json.loads(capsys.readouterr().out)
+
+
+def check(name: str, *values: Any) -> None:
+    documented = expanded(name)
+    found = {key for value in values for key in matching(documented, value)}
+    assert found - documented == set(), "printed, but not documented"
+    assert documented - found == set(), "documented, but not printed"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake_study(tmp_path_factory.mktemp("json") / "run", rows=60, truncated=True).study.path
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("linear")
+    ctx = BuildContext(tiny_samples(), [], LABELS, folder, None, 0, 1.0, 1, folder, lambda share, words: None)
+    (folder / "out").mkdir()
+    return Linear().apply(None, ctx, folder / "out").path
+
+
+def test_study(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = fake_study(tmp_path / "fresh", None, rows=60).study.path
+    check("study", said(capsys, "show", run, "--json"), said(capsys, "show", fresh, "--json"))
+
+
+def test_anatomy(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check("anatomy", said(capsys, "show", artifact, "--json"))
+
+
+def test_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--input", "text", "--target", "label", "--task-only", "--json")
+    check("task", said(capsys, "find", tmp_path / "rows.csv", *flags))
+
+
+def test_answer(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check("answer", said(capsys, "run", artifact, "where is my card", "--json"))
+
+
+def test_comparison(run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {"latency_p50_ms": Quantity(1.0, "ms", "measured", "clock")}
+    made = Comparison(("a", "b"), (figures, figures), {"latency_p50_ms": (1, 1, 1)}, 8)
+    monkeypatch.setattr(api, "bench", lambda *given: made)
+    check("comparison", said(capsys, "bench", run, "--json"))
+
+
+def test_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tiny_samples(40)
+    (tmp_path / "d.csv").write_text("text,label\n" + "".join(f'"{row.text}",{row.label}\n' for row in rows))
+    (tmp_path / "a.txt").write_text("".join(f"{row.label}\n" for row in rows))
+    arguments = ("prove", tmp_path / "a.txt", "--against", tmp_path / "a.txt", "--data", tmp_path / "d.csv", "--json")
+    check("verdict", said(capsys, *arguments))
+
+
+def test_freed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check("freed", said(capsys, "gc", run, "--json"))
+
+
+def test_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    check("machine", said(capsys, "doctor", "--json"))
