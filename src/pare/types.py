@@ -300,7 +300,10 @@ class ProofPlan:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One candidate's result on the sealed split. ``drop_high`` is the tightest drop that is proven at ``alpha``."""
+    """One candidate's result on the sealed split. ``drop_high`` is the tightest drop that is proven at ``alpha``.
+
+    Under a bar ``at_least`` the three drop fields hold the level itself and its limits.
+    """
 
     name: str
     artifact: str

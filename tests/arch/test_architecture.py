@@ -40,7 +40,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_loading_and_serving_never_reaches_the_building_libraries() -> None:
-    code = "import pare.runtimes, pare.runtimes.arrays, pare.runtimes.openvino, pare.proof.sequence, pare.planner.estimate"
+    code = (
+        "import pare.runtimes, pare.runtimes.arrays, pare.runtimes.openvino, pare.proof.sequence, pare.planner.estimate"
+    )
     assert not imported_by(code) & {"torch", "transformers", "nncf", "sklearn"}
 
 

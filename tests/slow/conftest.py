@@ -14,7 +14,22 @@ WORDS = {
     "phone": ("phone", "mobile", "handset"),
 }
 STATES = ("lost", "gone", "late", "stuck", "broken", "missing", "wrong", "slow")
-FILLERS = ("please", "hello", "thanks", "um", "so", "well", "again", "today", "since", "really", "help", "my", "was", "it")
+FILLERS = (
+    "please",
+    "hello",
+    "thanks",
+    "um",
+    "so",
+    "well",
+    "again",
+    "today",
+    "since",
+    "really",
+    "help",
+    "my",
+    "was",
+    "it",
+)
 
 
 def write_messages(path: Path, rows: int, seed: int, noise: float = 0.05) -> list[str]:

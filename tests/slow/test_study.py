@@ -91,7 +91,9 @@ def test_kill_9_at_any_moment_loses_no_finished_trial(small_task: Path, tmp_path
 
 
 def test_ctrl_c_says_how_to_go_on(small_task: Path, tmp_path: Path) -> None:
-    child = subprocess.Popen(command(small_task, tmp_path / "run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        command(small_task, tmp_path / "run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while not finished(tmp_path / "run"):
         assert child.poll() is None
         time.sleep(0.1)

@@ -20,6 +20,7 @@ from pare.search.halving import Proposal
 from pare.search.listener import Listener
 from pare.search.opening import Session
 from pare.search.space import REFERENCE
+from pare.search.study import Study
 from pare.types import Artifact, Sample, Trial
 from pare.units import duration
 

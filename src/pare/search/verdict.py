@@ -37,7 +37,8 @@ class Growth:
 
 def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     """Takes the study to its verdict. A proof that was killed replays its frozen plan; a finished one is returned."""
-    survivors = choose(study.complete, study.facts.goal, study.cost, study.broken)
+    here = [trial for trial in study.complete if study.store.has(trial.artifact)]
+    survivors = choose(here, study.facts.goal, study.cost, study.broken)
     if not survivors:
         return _without_survivors(study, dataset)
     plan = _freeze(study, dataset, survivors)

@@ -28,7 +28,9 @@ def test_macro_f1_agrees_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     logits, targets = rng.normal(size=(500, 5)).astype(np.float32), rng.integers(0, 5, 500)
     assert figure("macro_f1", logits, targets) == pytest.approx(f1_score(targets, logits.argmax(1), average="macro"))
-    assert figure("balanced_accuracy", logits, targets) == pytest.approx(balanced_accuracy_score(targets, logits.argmax(1)))
+    assert figure("balanced_accuracy", logits, targets) == pytest.approx(
+        balanced_accuracy_score(targets, logits.argmax(1))
+    )
 
 
 def test_brier_is_one_when_certain_and_right_and_zero_when_certain_and_wrong() -> None:

@@ -33,7 +33,9 @@ def test_limits_exclude_only_what_is_certain() -> None:
 def trial(**figures: float) -> Trial:
     quantities = {name: Quantity(value, "", "measured", "") for name, value in figures.items()}
     measured = Measurement("a", "openvino", "cpu", "process", "w", quantities)
-    return Trial(Candidate("a", "", (), "openvino"), 1, 1.0, "done", size_bytes=5_000_000, shape=SHAPE, measurement=measured)
+    return Trial(
+        Candidate("a", "", (), "openvino"), 1, 1.0, "done", size_bytes=5_000_000, shape=SHAPE, measurement=measured
+    )
 
 
 def test_measured_limits_name_what_they_break() -> None:

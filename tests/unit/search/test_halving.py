@@ -45,7 +45,9 @@ def outcome(proposal: Proposal, quality: float = 0.9) -> Trial:
         return replace(trial, state="excluded" if proposal.excluded else "dropped", why=proposal.skip)
     size = int(estimate.weight_bytes(proposal.entry.shape))
     found = Score("accuracy", quality, quality - 0.02, quality + 0.02, 500)
-    return replace(trial, artifact=f"{proposal.entry.name}@{proposal.rung}", size_bytes=size, scores={"accuracy": found})
+    return replace(
+        trial, artifact=f"{proposal.entry.name}@{proposal.rung}", size_bytes=size, scores={"accuracy": found}
+    )
 
 
 def play(

@@ -1,0 +1,59 @@
+"""The documentation's Python is executed, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pare.cli import VERBS, group
+
+sys.path.insert(0, str(Path(__file__).parent))
+from blocks import ROOT, blocks
+
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+EXECUTED = [page for page in PAGES if page.name != "README.md" and blocks(page, "python")]
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
+def test_python_in_the_docs_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {"__name__": "docs"}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), space)
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found += re.findall(r"^(?:    |)\$? ?(pare [a-z].*?)(?:\s+#.*)?$", text, re.MULTILINE)
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_in_the_docs_exist_with_their_flags(command: str) -> None:
+    verb, *arguments = shlex.split(command)[1:]
+    assert verb in VERBS
+    if verb == "--help":
+        return
+    known = CliRunner().invoke(group, [verb, "--help"]).output
+    for flag in (word.partition("=")[0] for word in arguments if word.startswith("--")):
+        assert flag in known, f"{flag} is no flag of pare {verb}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_and_named_files_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{target} does not exist"
+    for target in re.findall(r"`((?:docs|src|tests|benchmarks|examples)/[\w./-]+)`", text):
+        assert (ROOT / target).exists(), f"{target} does not exist"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
