@@ -49,7 +49,8 @@ def main() -> None:
         covered = sum(not found.abstain for found in engine.classify(dev)) / len(dev)
         caught = sum(found.abstain for found in engine.classify(strangers)) / len(strangers)
         print(
-            f"{name}: in-scope coverage {covered:.1%} (dev, n={len(dev)}), out-of-scope recall {caught:.1%} (n={len(strangers)})"
+            f"{name}: in-scope coverage {covered:.1%} of {len(dev)} dev messages, "
+            f"out-of-scope recall {caught:.1%} of {len(strangers)}"
         )
         engine.close()
 
