@@ -45,6 +45,11 @@ class Distil:
                     f"distil: {name} must be at least 0 but is {value}; the default is {getattr(Distil, name)}"
                 )
 
+    @property
+    def passes(self) -> float:
+        """Texts trained on, in units of the train side."""
+        return self.epochs * (1 + self.copies)
+
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """The parent's anatomy: training changes values only. Exact."""
         return shape

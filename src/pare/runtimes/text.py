@@ -26,8 +26,9 @@ Infer = Callable[[Ids, Ids], Logits]
 """A runtime's own call: token ids and attention mask, both (batch, tokens), to logits (batch, labels)."""
 
 Single = Callable[[Sequence[int]], Logits]
-ROWS = 32
-"""The most texts in one call of a model. More gain nothing on a CPU and cost memory."""
+ROWS = 8
+"""The most texts in one call of a model: sorted by length, small batches hold little padding. Of 32 short messages, four
+calls of 8 take two thirds of the time of one call (Banking77, one core, int8 and fp32 alike)."""
 
 
 class Scorer(Protocol):
@@ -91,7 +92,7 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:
 
 def by_length(rows: Sequence[Sequence[int]], size: int = ROWS) -> Iterator[list[int]]:
     """Batches of row numbers, rows of like length together, so that little of a batch is padding."""
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i])) if len(rows) > size else list(range(len(rows)))
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]
 

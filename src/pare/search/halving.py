@@ -5,8 +5,8 @@ was killed goes on where it stopped. Rungs are fixed in FLOPs, not in seconds.
 
 Successive halving keeps the best by quality. Here every candidate has a cost to minimise and quality only has to clear
 a bar, so a rung first drops the hopeless (an error proven to be over three times the rung's lowest), and then keeps a
-third of what remains, the cheapest. If none of the kept ones clears the bar at full work, the next cheapest are taken
-up again: dropping saves time, it never decides a verdict.
+third of what remains, the cheapest. If none of the kept ones clears the bar at full work, dropped ones are taken up again:
+dropping saves time, it never decides a verdict.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pare.search.space import BASELINE, REFERENCE, Entry, Space
 from pare.types import Limits, Trial
 
 ETA = 3
+CLEARS = 0.5
+SURE = 0.8
 HOPELESS = 3.0
 FIRST_RUNG = 0.04
 """The work of the first rung, as a share of the reference's training FLOPs."""
@@ -37,11 +39,15 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a study goes by: its limits, the metric of its bar, and whether a trial is likely to clear the bar."""
+    """What a study goes by: its limits, the metric of its bar, and a trial's chance to be proven within the limits."""
 
     limits: Limits
     metric: str
-    clears: Callable[[Trial], bool]
+    chance: Callable[[Trial], float]
+
+    def clears(self, trial: Trial) -> bool:
+        """Whether a trial counts as clearing the bar."""
+        return self.chance(trial) >= CLEARS
 
 
 def rungs(space: Space) -> list[float]:
@@ -61,9 +67,8 @@ def next_proposal(space: Space, trials: Sequence[Trial], rules: Rules) -> Propos
     done = {(trial.candidate.name, trial.rung): trial for trial in trials}
     full = len(rungs(space))
     for proposal in (
-        *(Proposal(entry, full, 1.0) for entry in space.entries if not entry.halved and _leads(entry)),
-        *_small_rungs(space, done, rules),
         *(Proposal(entry, full, 1.0) for entry in space.entries if not entry.halved),
+        *_small_rungs(space, done, rules),
         *_taken_up_again(space, done, rules),
     ):
         known = done.get((proposal.entry.name, proposal.rung))
@@ -74,11 +79,6 @@ def next_proposal(space: Space, trials: Sequence[Trial], rules: Rules) -> Propos
         why = estimate.excludes(proposal.entry.shape, rules.limits) if judged else ""
         return Proposal(proposal.entry, full, 1.0, why, excluded=True) if why else proposal
     return None
-
-
-def _leads(entry: Entry) -> bool:
-    """The entries that come before the students: one per trunk, and what figures are shown against."""
-    return entry.trunk == entry.name or entry.name == BASELINE
 
 
 def _trunks(space: Space, limits: Limits) -> dict[str, list[Entry]]:
@@ -116,8 +116,19 @@ def _small_rungs(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rul
                 why = reasons.get(trunk, "it failed on a smaller rung")
                 found.extend(Proposal(entry, len(small), 1.0, skip=why) for entry in trunks[trunk])
         alive = kept
-    found.extend(Proposal(entry, len(small), 1.0) for trunk in alive for entry in trunks[trunk])
+    for trunk in alive:
+        sure = _sure([entry for cheaper in alive[: alive.index(trunk)] for entry in trunks[cheaper]], done, rules)
+        found.extend(Proposal(entry, len(small), 1.0, skip=sure) for entry in trunks[trunk])
     return found
+
+
+def _sure(entries: Sequence[Entry], done: Mapping[tuple[str, int], Trial], rules: Rules) -> str:
+    """Why a dearer trunk need not be trained: a cheaper one is nearly sure to be proven. Else an empty string."""
+    for entry in entries:
+        for (name, _), trial in done.items():
+            if name == entry.name and trial.state == "done" and trial.fidelity == 1.0 and rules.chance(trial) >= SURE:
+                return f"{name} is cheaper and has a chance of {rules.chance(trial):.0%} to be proven"
+    return ""
 
 
 def _promote(scored: Mapping[str, Trial], metric: str) -> tuple[list[str], dict[str, str]]:
@@ -142,24 +153,36 @@ def _promote(scored: Mapping[str, Trial], metric: str) -> tuple[list[str], dict[
 
 
 def _taken_up_again(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rules) -> list[Proposal]:
-    """Dropped trunks that could still win, the cheapest first, one trunk at a time.
+    """The dropped trunk to train next where the kept ones do not decide, found by bisection over the depths.
 
-    A dropped trunk is worth its training only while nothing that is as cheap as it clears the bar.
+    Deeper students are taken to be better: only trunks between the dearest that missed and the cheapest that clears can
+    change the answer, and only while nothing else that clears is as cheap as they could be.
     """
     full = len(rungs(space))
     trunks = _trunks(space, rules.limits)
-    finished = [trial for trial in done.values() if trial.rung == full and trial.state == "done"]
-    clearing = [
-        trial for trial in finished if trial.candidate.name not in (REFERENCE, BASELINE) and rules.clears(trial)
+    clears: dict[str, bool] = {}
+    for trunk, entries in trunks.items():
+        trials = [done.get((entry.name, full)) for entry in entries]
+        if not any(trial is None or trial.state == "dropped" for trial in trials):
+            clears[trunk] = any(trial is not None and trial.state == "done" and rules.clears(trial) for trial in trials)
+    order = list(trunks)
+    first = max((order.index(trunk) + 1 for trunk, good in clears.items() if not good), default=0)
+    last = min((order.index(trunk) for trunk, good in clears.items() if good), default=len(order))
+    others = [done.get((entry.name, full)) for entry in space.entries if not entry.halved]
+    rivals = [t.size_bytes for t in others if t is not None and t.state == "done" and _competes(t) and rules.clears(t)]
+    open_trunks = [
+        trunk
+        for trunk in order[first:last]
+        if trunk not in clears and min(_least(entry) for entry in trunks[trunk]) < min(rivals, default=float("inf"))
     ]
-    halved = {entry.name for entries in trunks.values() for entry in entries}
-    if any(trial.candidate.name in halved for trial in clearing):
+    if not open_trunks:
         return []
-    for entries in trunks.values():
-        states = [done.get((entry.name, full)) for entry in entries]
-        if any(trial is None or trial.state == "dropped" for trial in states):
-            least = min(estimate.weight_bytes(entry.shape) for entry in entries)
-            if any(trial.size_bytes <= least for trial in clearing):
-                return []
-            return [Proposal(entry, full, 1.0) for entry in entries]
-    return []
+    return [Proposal(entry, full, 1.0) for entry in trunks[open_trunks[len(open_trunks) // 2]]]
+
+
+def _competes(trial: Trial) -> bool:
+    return trial.candidate.name not in (REFERENCE, BASELINE)
+
+
+def _least(entry: Entry) -> float:
+    return estimate.weight_bytes(entry.shape)

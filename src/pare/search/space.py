@@ -74,6 +74,12 @@ def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, 
     finetune = Step("finetune")
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
     add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
+    if "encoder" in rungs:
+        for suffix, steps in _WIDTHS.items():
+            trimmed = [finetune, Step("trim_vocab"), openvino, *steps]
+            add(f"{REFERENCE}-trim{suffix}", trimmed, "openvino", trunk=REFERENCE)
+            if suffix:
+                add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
     if "static" in rungs:
         add("static", [finetune, Step("static")], "arrays")
     for depth in _depths(rungs, family_of(config).shape(config, facts.classes).layers):
@@ -81,16 +87,6 @@ def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, 
         trunk = f"student-{depth}"
         for suffix, steps in _WIDTHS.items():
             add(f"{trunk}{suffix}", [*recipe, openvino, *steps], "openvino", trunk=trunk, halved=True)
-    if "encoder" in rungs:
-        for suffix, steps in _WIDTHS.items():
-            if suffix:
-                add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
-            add(
-                f"{REFERENCE}-trim{suffix}",
-                [finetune, Step("trim_vocab"), openvino, *steps],
-                "openvino",
-                trunk=REFERENCE,
-            )
     return Space(tuple(entries), facts)
 
 
@@ -118,5 +114,6 @@ def _follow(recipe: list[Step], config: Mapping[str, Any] | None, facts: DataFac
         method = methods.method(step)
         shape = method.reshape(shape, facts)
         if step.method in TRAINING:
-            work = estimate.training_flops(shape, facts, float(getattr(method, "epochs", 1)))
+            passes = getattr(method, "passes", getattr(method, "epochs", 1.0))
+            work = estimate.training_flops(shape, facts, float(passes))
     return shape, work

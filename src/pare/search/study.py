@@ -27,8 +27,6 @@ LEDGER = "study.db"
 TASK = "task.yaml"
 REPORT = "report.html"
 QUARANTINE = "quarantine.csv"
-CLEARS = 0.5
-"""A trial counts as clearing the bar if its predicted chance to be proven is at least this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class Study:
         """The next thing to do, or None when nothing is left. The same ledger always gives the same answer."""
         assert self._space is not None, "begin comes before ask"
         goal = self.facts.goal
-        rules = Rules(self.task.limits, goal.metric, self.clears)
+        rules = Rules(self.task.limits, goal.metric, lambda t: 0.0 if self.broken(t) else self.chance(t))
         return halving.next_proposal(self._space, self.trials, rules)
 
     def tell(self, trial: Trial) -> None:
@@ -197,10 +195,6 @@ class Study:
     def chance(self, trial: Trial) -> float:
         """The predicted chance that a trial would be proven."""
         return chance(trial, self.facts.goal)
-
-    def clears(self, trial: Trial) -> bool:
-        """Whether a trial is within the limits and likely to be proven."""
-        return not self.broken(trial) and self.chance(trial) >= CLEARS
 
     def broken(self, trial: Trial) -> str:
         """The limits that a trial breaks, in words, or an empty string."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from pare.planner import estimate
 from pare.search import halving
 from pare.search.halving import Proposal, Rules
@@ -54,7 +56,7 @@ def play(
     quality: Callable[[Proposal], float], clears: Callable[[Trial], bool], limits: Limits | None = None, depths: int = 5
 ) -> list[Trial]:
     trials: list[Trial] = []
-    rules = Rules(limits or Limits(), "accuracy", clears)
+    rules = Rules(limits or Limits(), "accuracy", lambda trial: 0.6 * clears(trial))
     world, asked = space(depths), 0
     while (proposal := halving.next_proposal(world, trials, rules)) is not None:
         key = (proposal.entry.name, proposal.rung)
@@ -71,9 +73,9 @@ def built(trials: list[Trial]) -> list[tuple[str, int]]:
 
 def test_cheap_ones_lead_then_small_rungs_then_full_work() -> None:
     order = built(play(lambda _: 0.9, lambda _: True))
-    assert order[:4] == [("linear", 1), (REFERENCE, 1), (BASELINE, 1), ("static", 1)]
-    assert order[4:9] == [(f"student-{depth}", 0) for depth in range(1, 6)]
-    assert order[9:13] == [("student-1", 1), ("student-1-int8", 1), ("student-2", 1), ("student-2-int8", 1)]
+    assert order[:5] == [("linear", 1), (REFERENCE, 1), (BASELINE, 1), ("static", 1), ("encoder-int8", 1)]
+    assert order[5:10] == [(f"student-{depth}", 0) for depth in range(1, 6)]
+    assert order[10:] == [("student-1", 1), ("student-1-int8", 1), ("student-2", 1), ("student-2-int8", 1)]
 
 
 def test_a_rung_keeps_the_cheapest_third_and_says_why_others_stop() -> None:
@@ -90,11 +92,12 @@ def test_the_hopeless_are_dropped_on_the_small_rung() -> None:
     assert next(t for t in trials if t.candidate.name == "student-1" and t.rung == 1).why.startswith("hopeless")
 
 
-def test_when_none_clears_the_next_cheapest_is_taken_up_again() -> None:
-    trials = play(lambda _: 0.9, lambda trial: trial.candidate.name.startswith("student-4"))
-    names = {name for name, rung in built(trials) if rung == 1}
-    assert {"student-3", "student-4"} <= names
-    assert "student-5" not in names
+@pytest.mark.parametrize("least", [3, 4, 5, 6])
+def test_when_no_kept_one_clears_the_depths_are_bisected(least: int) -> None:
+    trials = play(lambda _: 0.9, lambda trial: trial.candidate.name[:9] in [f"student-{d}" for d in range(least, 6)])
+    names = [name for name, rung in built(trials) if rung == 1 and name.startswith("student") and "int8" not in name]
+    assert names[:3] == ["student-1", "student-2", "student-4"]
+    assert names[3:] == (["student-3"] if least <= 4 else ["student-5"])
 
 
 def test_no_dropped_trunk_is_trained_when_something_as_cheap_clears() -> None:
@@ -114,7 +117,7 @@ def test_limits_exclude_before_building_and_never_the_reference() -> None:
 
 
 def test_a_stopped_study_goes_on_where_it_was() -> None:
-    rules = Rules(Limits(), "accuracy", lambda _: True)
+    rules = Rules(Limits(), "accuracy", lambda _: 0.6)
     whole = play(lambda _: 0.9, lambda _: True)
     for stop in range(len(whole)):
         proposal = halving.next_proposal(space(), whole[:stop], rules)
@@ -130,3 +133,13 @@ def test_few_trunks_need_no_small_rung() -> None:
 def test_rungs_are_fixed_in_flops() -> None:
     reference = space().entry(REFERENCE).work
     assert halving.rungs(space()) == [halving.FIRST_RUNG * reference]
+
+
+def test_a_dearer_trunk_is_not_trained_when_a_cheaper_one_is_nearly_sure() -> None:
+    rules = Rules(Limits(), "accuracy", lambda trial: 0.9 if trial.candidate.name == "student-1-int8" else 0.0)
+    trials: list[Trial] = []
+    while (proposal := halving.next_proposal(space(), trials, rules)) is not None:
+        trials.append(outcome(proposal))
+    skipped = next(trial for trial in trials if trial.candidate.name == "student-2" and trial.rung == 1)
+    assert skipped.state == "dropped"
+    assert "chance of 90%" in skipped.why
