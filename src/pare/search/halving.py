@@ -4,7 +4,7 @@ Pure functions of the space and the finished trials, so that the same seed and d
 was killed goes on where it stopped. Rungs are fixed in FLOPs, not in seconds.
 
 Successive halving keeps the best by quality. Here every candidate has a cost to minimise and quality only has to clear
-a bar, so a rung first drops the hopeless (an error proven to be over three times the rung's lowest), and then keeps a
+a bar, so a rung first drops the hopeless (an error proven to be over twice what the bar allows), and then keeps a
 third of what remains, the cheapest. If none of the kept ones clears the bar at full work, dropped ones are taken up again:
 dropping saves time, it never decides a verdict.
 """
@@ -21,7 +21,7 @@ from pare.types import Limits, Trial
 ETA = 3
 CLEARS = 0.5
 SURE = 0.8
-HOPELESS = 3.0
+HOPELESS = 2.0
 FIRST_RUNG = 0.04
 """The work of the first rung, as a share of the reference's training FLOPs."""
 
@@ -39,10 +39,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a study goes by: its limits, the metric of its bar, and a trial's chance to be proven within the limits."""
+    """What a study goes by: its limits, the metric of its bar, the error that the bar allows on dev, and a trial's chance
+    to be proven within the limits.
+    """
 
     limits: Limits
     metric: str
+    allowed: float
     chance: Callable[[Trial], float]
 
     def clears(self, trial: Trial) -> bool:
@@ -110,7 +113,7 @@ def _small_rungs(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rul
         if any(trial is None for trial in finished.values()):
             return found
         scored = {trunk: trial for trunk, trial in finished.items() if trial is not None and trial.state == "done"}
-        kept, reasons = _promote(scored, rules.metric)
+        kept, reasons = _promote(scored, rules)
         for trunk in alive:
             if trunk not in kept:
                 why = reasons.get(trunk, "it failed on a smaller rung")
@@ -131,19 +134,18 @@ def _sure(entries: Sequence[Entry], done: Mapping[tuple[str, int], Trial], rules
     return ""
 
 
-def _promote(scored: Mapping[str, Trial], metric: str) -> tuple[list[str], dict[str, str]]:
+def _promote(scored: Mapping[str, Trial], rules: Rules) -> tuple[list[str], dict[str, str]]:
     """The trunks that go on, cheapest first, and why the others do not. ``scored`` is in order of cost."""
     if not scored:
         return [], {}
-    errors = {trunk: 1.0 - trial.scores[metric].value for trunk, trial in scored.items()}
-    lowest = min(errors.values())
     reasons: dict[str, str] = {}
     hopeful: list[str] = []
     for trunk, trial in scored.items():
-        least = 1.0 - trial.scores[metric].high
-        if least > HOPELESS * lowest:
+        found = trial.scores[rules.metric]
+        if 1.0 - found.high > HOPELESS * rules.allowed:
             reasons[trunk] = (
-                f"hopeless on a small slice: error {errors[trunk]:.1%}, over {HOPELESS:g} times the rung's lowest"
+                f"hopeless on a small slice: its error of {1 - found.value:.1%} is over {HOPELESS:g} times "
+                f"the {rules.allowed:.1%} that the bar allows"
             )
         else:
             hopeful.append(trunk)

@@ -18,6 +18,9 @@ REFERENCE = "encoder"
 BASELINE = "encoder-pytorch"
 """The reference before lowering, served by PyTorch in fp32: what ratios are shown against. Never a candidate."""
 
+ENOUGH_ROWS = 5000
+FEW_ROWS_TOKENS = 12_000
+"""Few rows name few of the words that will come: below ``ENOUGH_ROWS`` to train on, more of the vocabulary is kept."""
 TRAINING = ("linear", "static", "finetune", "distil")
 
 
@@ -72,18 +75,19 @@ def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, 
         return Space(tuple(entries), facts)
     openvino = Step("lower", {"to": "openvino"})
     finetune = Step("finetune")
+    trim = Step("trim_vocab") if facts.rows >= ENOUGH_ROWS else Step("trim_vocab", {"tokens": FEW_ROWS_TOKENS})
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
     add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
     if "encoder" in rungs:
         for suffix, steps in _WIDTHS.items():
-            trimmed = [finetune, Step("trim_vocab"), openvino, *steps]
+            trimmed = [finetune, trim, openvino, *steps]
             add(f"{REFERENCE}-trim{suffix}", trimmed, "openvino", trunk=REFERENCE)
             if suffix:
                 add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
     if "static" in rungs:
         add("static", [finetune, Step("static")], "arrays")
     for depth in _depths(rungs, family_of(config).shape(config, facts.classes).layers):
-        recipe = [finetune, Step("drop_layers", {"keep": depth}), Step("trim_vocab"), Step("distil")]
+        recipe = [finetune, Step("drop_layers", {"keep": depth}), trim, Step("distil")]
         trunk = f"student-{depth}"
         for suffix, steps in _WIDTHS.items():
             add(f"{trunk}{suffix}", [*recipe, openvino, *steps], "openvino", trunk=trunk, halved=True)

@@ -103,8 +103,17 @@ class Study:
         """The next thing to do, or None when nothing is left. The same ledger always gives the same answer."""
         assert self._space is not None, "begin comes before ask"
         goal = self.facts.goal
-        rules = Rules(self.task.limits, goal.metric, lambda t: 0.0 if self.broken(t) else self.chance(t))
+        rules = Rules(
+            self.task.limits, goal.metric, self._allowed(), lambda t: 0.0 if self.broken(t) else self.chance(t)
+        )
         return halving.next_proposal(self._space, self.trials, rules)
+
+    def _allowed(self) -> float:
+        """The error on dev that the bar allows; 1 while there is nothing to tell it from."""
+        goal, reference = self.facts.goal, self.reference
+        if goal.at_least is not None:
+            return 1.0 - goal.at_least
+        return 1.0 if reference is None else 1.0 - self.quality(reference) + (goal.margin or 0.0)
 
     def tell(self, trial: Trial) -> None:
         """Records a finished trial."""

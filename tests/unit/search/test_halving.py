@@ -56,7 +56,7 @@ def play(
     quality: Callable[[Proposal], float], clears: Callable[[Trial], bool], limits: Limits | None = None, depths: int = 5
 ) -> list[Trial]:
     trials: list[Trial] = []
-    rules = Rules(limits or Limits(), "accuracy", lambda trial: 0.6 * clears(trial))
+    rules = Rules(limits or Limits(), "accuracy", 0.12, lambda trial: 0.6 * clears(trial))
     world, asked = space(depths), 0
     while (proposal := halving.next_proposal(world, trials, rules)) is not None:
         key = (proposal.entry.name, proposal.rung)
@@ -117,7 +117,7 @@ def test_limits_exclude_before_building_and_never_the_reference() -> None:
 
 
 def test_a_stopped_study_goes_on_where_it_was() -> None:
-    rules = Rules(Limits(), "accuracy", lambda _: 0.6)
+    rules = Rules(Limits(), "accuracy", 0.12, lambda _: 0.6)
     whole = play(lambda _: 0.9, lambda _: True)
     for stop in range(len(whole)):
         proposal = halving.next_proposal(space(), whole[:stop], rules)
@@ -136,7 +136,7 @@ def test_rungs_are_fixed_in_flops() -> None:
 
 
 def test_a_dearer_trunk_is_not_trained_when_a_cheaper_one_is_nearly_sure() -> None:
-    rules = Rules(Limits(), "accuracy", lambda trial: 0.9 if trial.candidate.name == "student-1-int8" else 0.0)
+    rules = Rules(Limits(), "accuracy", 0.12, lambda trial: 0.9 if trial.candidate.name == "student-1-int8" else 0.0)
     trials: list[Trial] = []
     while (proposal := halving.next_proposal(space(), trials, rules)) is not None:
         trials.append(outcome(proposal))
