@@ -157,7 +157,11 @@ def compare(
             speed.append(throughputs[0] / throughputs[1])
         memory = [int(process.ask("memory")["memory_bytes"]) for process in (a, b)]
         loads = [a.load_ms, b.load_ms]
-    figures = tuple(_figures(times[i], rates[i], memory[i], loads[i], threads, None) for i in (0, 1))
+    sizes = [
+        {"size_bytes": Quantity(float(artifact.size_bytes), "bytes", "measured", "bytes of the served files")}
+        for artifact in (first, second)
+    ]
+    figures = tuple(sizes[i] | _figures(times[i], rates[i], memory[i], loads[i], threads, None) for i in (0, 1))
 
     def spread(values: Sequence[float]) -> tuple[float, float, float]:
         middle, low, high = (float(np.percentile(values, q)) for q in (50, 25, 75))
@@ -169,7 +173,7 @@ def compare(
         names=(first_name, second_name),
         figures=(figures[0], figures[1]),
         ratios={
-            "size": (size, size, size),
+            "size_bytes": (size, size, size),
             "latency_p50_ms": spread(p50),
             "throughput_per_s": spread(speed),
             "load_ms": (load, load, load),

@@ -20,7 +20,7 @@ class BuildContext:
     ``train``, ``dev``  the samples of those sides; a method trains on the first and may only watch the second.
     ``labels``          the classes, in the order of the logits.
     ``base``            the folder of the base model, in Hugging Face form, for methods that start a lineage.
-    ``teacher``         the reference artifact (format ``hf``), for distillation; None before it exists.
+    ``teacher``         the fine-tuned base (format ``encoder``), for distillation; None before it exists.
     ``fidelity``        the share of the full training work to spend, in (0, 1].
     ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.

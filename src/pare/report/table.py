@@ -77,8 +77,6 @@ def show_verdict(verdict: Verdict) -> None:
 def comparison_rows(found: Comparison) -> list[tuple[str, ...]]:
     """Two artifacts measured in turns: figure, first, second, and how many times better the first is (25 % to 75 %)."""
     keys = [key for key in BY_KEY if key in found.figures[0] or key in found.ratios]
-    if "size" in found.ratios:
-        keys = ["size", *keys]
     made: list[tuple[str, ...]] = []
     for key in keys:
         first, second = (shown(key, figures.get(key)) for figures in found.figures)

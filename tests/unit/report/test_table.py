@@ -82,7 +82,7 @@ def test_printing_shows_the_verdict_and_what_it_assumes(passed, capsys):
 
 def test_a_comparison_gives_ratios_with_their_range(capsys):
     fast, slow = ({"latency_p50_ms": Quantity(v, "ms", "measured", "")} for v in (1.0, 4.0))
-    found = Comparison(("a", "b"), (fast, slow), {"size": (22, 22, 22), "latency_p50_ms": (4, 3.5, 4.5)}, 8)
+    found = Comparison(("a", "b"), (fast, slow), {"size_bytes": (22, 22, 22), "latency_p50_ms": (4, 3.5, 4.5)}, 8)
     assert table.comparison_rows(found) == [
         ("size", "–", "–", "22x"),
         ("p50", "1.00 ms", "4.00 ms", "4.0x (3.5x to 4.5x)"),
