@@ -61,3 +61,10 @@ def small_task(tmp_path: Path) -> Path:
         "bar: {at_least: 0.7}\ncandidates: [linear, static, 'students:1']\n"
     )
     return tmp_path / "task.yaml"
+
+
+@pytest.fixture
+def more_messages(tmp_path: Path) -> Path:
+    """900 fresh labelled messages of the same kind."""
+    write_messages(tmp_path / "more.csv", 900, seed=2)
+    return tmp_path / "more.csv"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pare
+from pare.api import prove_more
 from pare.store import Ledger, UserLedger
 
 pytestmark = pytest.mark.slow
@@ -90,9 +91,18 @@ def test_kill_9_at_any_moment_loses_no_finished_trial(small_task: Path, tmp_path
     assert UserLedger(Path(os.environ["PARE_HOME"]) / "pare.db").looks([]) == []
 
 
+def _hear_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_says_how_to_go_on(small_task: Path, tmp_path: Path) -> None:
     child = subprocess.Popen(
-        command(small_task, tmp_path / "run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(small_task, tmp_path / "run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509
     )
     while not finished(tmp_path / "run"):
         assert child.poll() is None
@@ -110,19 +120,14 @@ def test_json_is_one_object_and_the_exit_code_is_the_verdict(small_task: Path, t
     assert json.loads(done.stdout)["verdict"]["answer"] == "pass"
 
 
-def test_a_growing_plan_takes_more_rows_as_the_same_look(small_task: Path, tmp_path: Path) -> None:
-    from conftest import write_messages  # type: ignore[import-not-found]
-
+def test_a_growing_plan_takes_more_rows_as_the_same_look(small_task: Path, tmp_path: Path, more_messages: Path) -> None:
     text = small_task.read_text().replace("at_least: 0.7", "at_least: 0.86, growing: true")
     small_task.write_text(text.replace(", static, 'students:1'", ""))
-    study = pare.find(small_task, tmp_path / "run")
-    assert study.verdict is not None
-    write_messages(tmp_path / "more.csv", 900, seed=2)
-    from pare.api import prove_more
-
-    grown = prove_more(tmp_path / "run", tmp_path / "more.csv").verdict
+    before = pare.find(small_task, tmp_path / "run").verdict
+    assert before is not None
+    grown = prove_more(tmp_path / "run", more_messages).verdict
     assert grown is not None
-    assert grown.look == study.verdict.look == 1
-    assert grown.n > study.verdict.n + 800
-    assert grown.evidence[0].p_pass <= study.verdict.evidence[0].p_pass
-    assert grown.evidence[0].artifact == study.verdict.evidence[0].artifact
+    assert grown.look == before.look == 1
+    assert grown.n > before.n + 800
+    assert grown.evidence[0].p_pass <= before.evidence[0].p_pass
+    assert grown.evidence[0].artifact == before.evidence[0].artifact
