@@ -131,3 +131,13 @@ def test_a_growing_plan_takes_more_rows_as_the_same_look(small_task: Path, tmp_p
     assert grown.n > before.n + 800
     assert grown.evidence[0].p_pass <= before.evidence[0].p_pass
     assert grown.evidence[0].artifact == before.evidence[0].artifact
+
+
+def test_limits_that_nothing_meets_fail_without_a_look(small_task: Path, tmp_path: Path) -> None:
+    text = small_task.read_text().replace(", static, 'students:1'", "")
+    small_task.write_text(f"{text}limits: {{throughput: 1e9}}\n")
+    done = subprocess.run(command(small_task, tmp_path / "run"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nothing meets the limits" in done.stdout
+    assert "throughput" in done.stdout
+    assert pare.show(tmp_path / "run").ledger.proofs() == []

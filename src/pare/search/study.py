@@ -27,6 +27,8 @@ LEDGER = "study.db"
 TASK = "task.yaml"
 REPORT = "report.html"
 QUARANTINE = "quarantine.csv"
+UNREAD = "unread_verdict"
+"""The fact that holds a verdict for which no sealed row was read: a list of one, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,10 @@ class Study:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict of the newest proof, None before there is one."""
+        """The verdict of the newest proof, or the one that needed no sealed row; None before there is one."""
+        unread = self.ledger.fact(UNREAD, list[Verdict])
+        if unread:
+            return unread[0]
         proofs = self.ledger.proofs()
         return proofs[-1][2] if proofs else None
 

@@ -18,7 +18,7 @@ from pare.search.listener import Listener
 from pare.search.proving import Outcome, Sheet, independent, judge, kind_of_test, plan_id
 from pare.search.run import targets
 from pare.search.space import REFERENCE
-from pare.search.study import Study
+from pare.search.study import UNREAD, Study
 from pare.search.survivors import choose
 from pare.store import UserLedger
 from pare.types import Artifact, ProofPlan, Sample, Trial, Verdict
@@ -39,8 +39,10 @@ def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     """Takes the study to its verdict. A proof that was killed replays its frozen plan; a finished one is returned."""
     here = [trial for trial in study.complete if study.store.has(trial.artifact)]
     survivors = choose(here, study.facts.goal, study.cost, study.broken)
-    if not survivors:
-        return _without_survivors(study, dataset)
+    unread = [] if survivors else [_without_survivors(study, dataset)]
+    study.ledger.set_fact(UNREAD, unread)
+    if unread:
+        return unread[0]
     plan = _freeze(study, dataset, survivors)
     for known, _, verdict in study.ledger.proofs():
         if known == plan_id(plan) and verdict is not None:
