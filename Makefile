@@ -23,7 +23,7 @@ $(VENV)/bin/python:
 
 # torch comes first and pinned: a range would take the CUDA build, gigabytes larger.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "installing pare into $(VENV) (about 2 minutes, 1.9 GB) ..."
+	@echo "installing pare into $(VENV) (about 2 minutes, 2 GB) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check "$(TORCH)"
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build]'
 	@touch $@
