@@ -39,14 +39,15 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a study goes by: its limits, the metric of its bar, the error that the bar allows on dev, and a trial's chance
-    to be proven within the limits.
+    """What a study goes by: its limits, the metric of its bar, the error that the bar allows on dev, a trial's chance to be
+    proven within the limits, and whether bytes are what it minimises: only they are known of a trunk before it is built.
     """
 
     limits: Limits
     metric: str
     allowed: float
     chance: Callable[[Trial], float]
+    by_size: bool = True
 
     def clears(self, trial: Trial) -> bool:
         """Whether a trial counts as clearing the bar."""
@@ -171,7 +172,11 @@ def _taken_up_again(space: Space, done: Mapping[tuple[str, int], Trial], rules: 
     first = max((order.index(trunk) + 1 for trunk, good in clears.items() if not good), default=0)
     last = min((order.index(trunk) for trunk, good in clears.items() if good), default=len(order))
     others = [done.get((entry.name, full)) for entry in space.entries if not entry.halved]
-    rivals = [t.size_bytes for t in others if t is not None and t.state == "done" and _competes(t) and rules.clears(t)]
+    rivals = [
+        trial.size_bytes
+        for trial in others
+        if rules.by_size and trial is not None and trial.state == "done" and _competes(trial) and rules.clears(trial)
+    ]
     open_trunks = [
         trunk
         for trunk in order[first:last]

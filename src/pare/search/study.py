@@ -106,7 +106,11 @@ class Study:
         assert self._space is not None, "begin comes before ask"
         goal = self.facts.goal
         rules = Rules(
-            self.task.limits, goal.metric, self._allowed(), lambda t: 0.0 if self.broken(t) else self.chance(t)
+            self.task.limits,
+            goal.metric,
+            self._allowed(),
+            lambda trial: 0.0 if self.broken(trial) else self.chance(trial),
+            by_size=self.task.minimise == "size",
         )
         return halving.next_proposal(self._space, self.trials, rules)
 

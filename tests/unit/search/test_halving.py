@@ -143,3 +143,14 @@ def test_a_dearer_trunk_is_not_trained_when_a_cheaper_one_is_nearly_sure() -> No
     skipped = next(trial for trial in trials if trial.candidate.name == "student-2" and trial.rung == 1)
     assert skipped.state == "dropped"
     assert "chance of 90%" in skipped.why
+
+
+def test_a_small_rival_that_clears_stops_the_bisection_only_where_size_is_minimised() -> None:
+    for by_size in (True, False):
+        rules = Rules(Limits(), "accuracy", 0.12, lambda t: 0.6 * (t.candidate.name == "static"), by_size=by_size)
+        trials: list[Trial] = []
+        while (proposal := halving.next_proposal(space(), trials, rules)) is not None:
+            key = (proposal.entry.name, proposal.rung)
+            trials = [t for t in trials if (t.candidate.name, t.rung) != key]
+            trials.append(outcome(proposal))
+        assert (("student-4", 1) in built(trials)) == (not by_size)
