@@ -103,7 +103,8 @@ def _config(family: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "num_attention_heads": HEADS,
     }
     if family == "electra":
-        return {**usual, "embedding_size": WIDTH // 2, "type_vocab_size": 2}
+        # A narrow random embedding of small weights behind its projection would learn by luck only.
+        return {**usual, "embedding_size": WIDTH + WIDTH // 2, "initializer_range": 0.2, "type_vocab_size": 2}
     if family == "modernbert":
         return {**usual, "cls_token_id": None, "sep_token_id": None}
     return usual if family == "mpnet" else {**usual, "type_vocab_size": 2}

@@ -3,33 +3,14 @@ from pathlib import Path
 import pytest
 
 from pare.errors import InputError
-from pare.families import FAMILIES, family_of, read_config
+from pare.families import family_of, read_config
 from pare.methods.finetune import Finetune
-from pare.testing.contexts import LABELS, tiny_context
+from pare.testing.contexts import tiny_context
 from pare.types import DataFacts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 FACTS = DataFacts(classes=3, rows=60, tokens_per_row=10)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_it_learns_and_its_shape_is_exact(family: str, tmp_path: Path) -> None:
-    from pare.training.batching import tokenize
-    from pare.training.model import load_encoder
-    from pare.training.trainer import predict
-
-    ctx = tiny_context(tmp_path, family)
-    made = Finetune(epochs=24, rate=1e-2, batch=16, hide=0.0).apply(None, ctx, tmp_path / "out")
-    assert made.manifest.format == "encoder"
-    assert made.manifest.labels == LABELS
-    assert made.manifest.lineage["step"]["method"] == "finetune"
-
-    model = load_encoder(made.path)
-    assert sum(part.elements for part in made.manifest.shape.parts) == sum(p.numel() for p in model.parameters())
-    rows = tokenize(made.path / "tokenizer.json", [s.text for s in ctx.train], made.manifest.max_length)
-    logits, _ = predict(model, rows, threads=1)
-    assert (logits.argmax(1) == ctx.targets(ctx.train)).mean() > 0.5
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:

@@ -1,37 +1,25 @@
+"""Lowering: what holds for every target beyond the row's own contract."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the build extra is not installed")
 
 from pare.errors import InputError, PareError
-from pare.families import FAMILIES, family_of, read_config
 from pare.methods import method
 from pare.methods.lower import Lower, _check
-from pare.runtimes import load
 from pare.testing.contexts import tiny_context
 from pare.types import Artifact, Shape, Step
 
 
-def _encoder(folder: Path, family: str = "bert") -> Artifact:
-    out = folder / f"encoder-{family}"
+def _encoder(folder: Path) -> Artifact:
+    out = folder / "encoder"
     out.mkdir()
-    return method(Step("finetune", {"epochs": 0.2, "max_length": 32})).apply(None, tiny_context(folder, family), out)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_lowers_faithfully(tmp_path: Path, family: str) -> None:
-    encoder, out = _encoder(tmp_path, family), tmp_path / "out"
-    out.mkdir()
-    graph = Lower().apply(encoder, tiny_context(tmp_path, family), out)
-    texts = ["", "card", "please help, my phone is lost " * 9, "top up"]
-    expected = load(encoder, threads=1).logits(texts)
-    assert np.allclose(load(graph, threads=1).logits(texts), expected, atol=2e-3)
-    assert family_of(read_config(encoder.path)).name == graph.manifest.shape.family
+    return method(Step("finetune", {"epochs": 0.2, "max_length": 32})).apply(None, tiny_context(folder), out)
 
 
 def test_standard_output_stays_clean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
