@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,14 +94,22 @@ _plans = sa.Table(
 MIGRATIONS: dict[int, Any] = {}
 
 
-def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
+def open_engine(url: str, tables: sa.MetaData, lost: str) -> sa.Engine:
     """Opens a ledger, making its tables or bringing them forward to this version.
 
-    Raises InputError where the ledger is newer than this pare, or is no database.
+    SQLite takes its write lock when a ``_writing`` transaction begins and other databases are serializable, so that what
+    is read before a write still holds when it is written. ``lost`` is what a user gives up who moves the ledger away.
+    Raises InputError where the ledger is newer than this pare, is busy, or is no database.
     """
-    engine = sa.create_engine(url)
+    sqlite = url.startswith("sqlite")
+    engine = sa.create_engine(url, connect_args={"timeout": 60}) if sqlite else _serializable(url)
+    if sqlite:
+        sa.event.listen(engine, "connect", _without_driver_transactions)
+        sa.event.listen(engine, "begin", _begin)
     try:
-        with engine.begin() as connection:
+        if _version(engine) == VERSION:  # a ledger that is up to date may be read where it cannot be written
+            return engine
+        with _writing(engine) as connection:
             tables.create_all(connection)
             version = connection.execute(sa.select(_schema.c.version)).scalar()
             if version is None:
@@ -111,9 +120,44 @@ def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
             for step in range(version + 1, VERSION + 1):
                 MIGRATIONS[step](connection)
                 connection.execute(_schema.update().values(version=step))
+    except sa.exc.OperationalError as error:
+        raise InputError(f"{url} cannot be used now: {error.orig}; try again when no other pare is writing") from None
     except sa.exc.DatabaseError as error:
-        raise InputError(f"{url} cannot be opened as a ledger: {error.orig}; move it away to start anew") from None
+        raise InputError(
+            f"{url} cannot be opened as a ledger: {error.orig}; restore it from a backup: to move it away {lost}"
+        ) from None
     return engine
+
+
+def _url(where: Path | str) -> str:
+    return f"sqlite:///{where}" if isinstance(where, Path) else where
+
+
+def _version(engine: sa.Engine) -> int | None:
+    """The schema's version, or None where there are no tables yet."""
+    with engine.begin() as connection:
+        if not sa.inspect(connection).has_table(_schema.name):
+            return None
+        return connection.execute(sa.select(_schema.c.version)).scalar()
+
+
+def _serializable(url: str) -> sa.Engine:
+    return sa.create_engine(url, isolation_level="SERIALIZABLE")
+
+
+def _writing(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
+    """A transaction that will write what depends on what it reads."""
+    return engine.execution_options(writing=True).begin()
+
+
+def _without_driver_transactions(connection: Any, record: object) -> None:
+    """The sqlite3 module begins transactions at the first write only, which is too late; ``_begin`` does it."""
+    connection.isolation_level = None
+
+
+def _begin(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _encode(value: Any) -> str:
@@ -124,7 +168,9 @@ class Ledger:
     """The ledger of one run."""
 
     def __init__(self, where: Path | str) -> None:
-        self.engine = open_engine(f"sqlite:///{where}" if isinstance(where, Path) else where, _meta)
+        self.engine = open_engine(
+            f"sqlite:///{where}" if isinstance(where, Path) else where, _meta, "is to start the study anew"
+        )
 
     def close(self) -> None:
         self.engine.dispose()
@@ -136,7 +182,7 @@ class Ledger:
         return None if found is None else msgspec.json.decode(found, type=type)
 
     def set_fact(self, key: str, value: Any) -> None:
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             connection.execute(_facts.delete().where(_facts.c.key == key))
             connection.execute(_facts.insert().values(key=key, json=_encode(value)))
 
@@ -149,7 +195,7 @@ class Ledger:
         return None if row is None else (row.artifact, row.seconds)
 
     def add_build(self, key: str, artifact: str, seconds: float) -> None:
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             connection.execute(_builds.delete().where(_builds.c.key == key))
             connection.execute(_builds.insert().values(key=key, artifact=artifact, seconds=seconds))
 
@@ -162,7 +208,7 @@ class Ledger:
     def add_trial(self, trial: Trial) -> None:
         """Records a finished trial. The same candidate at the same rung is recorded once and keeps its place."""
         key = sa.and_(_trials.c.candidate == trial.candidate.name, _trials.c.rung == trial.rung)
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             known = connection.execute(sa.select(_trials.c.created).where(key)).scalar()
             connection.execute(_trials.delete().where(key))
             connection.execute(
@@ -174,6 +220,11 @@ class Ledger:
                 )
             )
 
+    def remove_trial(self, candidate: str, rung: int) -> None:
+        """Forgets a trial, so that it is asked for again."""
+        with _writing(self.engine) as connection:
+            connection.execute(_trials.delete().where(_trials.c.candidate == candidate, _trials.c.rung == rung))
+
     def output(self, artifact: str, side: Side) -> bytes | None:
         """The recorded logits of an artifact on a side (float32, row-major), or None."""
         where = sa.and_(_outputs.c.artifact == artifact, _outputs.c.side == side)
@@ -184,7 +235,7 @@ class Ledger:
         """Records the logits of an artifact on a side. The sealed side is never recorded."""
         if side == "test":
             raise ValueError("side must not be test: no per-sample result of the sealed split is kept")
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             connection.execute(
                 _outputs.delete().where(sa.and_(_outputs.c.artifact == artifact, _outputs.c.side == side))
             )
@@ -192,7 +243,7 @@ class Ledger:
 
     def add_event(self, kind: str, text: str) -> None:
         """Notes something the reader of the report must know, e.g. a truncation."""
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             connection.execute(_events.insert().values(created=time.time(), kind=kind, text=text))
 
     def events(self) -> list[tuple[str, str]]:
@@ -202,7 +253,7 @@ class Ledger:
 
     def freeze(self, plan_id: str, plan: ProofPlan) -> None:
         """Stores a frozen plan; a plan that is stored already stays as it is."""
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             if connection.execute(sa.select(_proofs.c.plan).where(_proofs.c.plan == plan_id)).first() is None:
                 connection.execute(_proofs.insert().values(plan=plan_id, created=time.time(), json=_encode(plan)))
 
@@ -227,7 +278,7 @@ class Ledger:
             return connection.execute(sa.select(_proofs.c.state).where(_proofs.c.plan == plan_id)).scalar()
 
     def set_verdict(self, plan_id: str, verdict: Verdict, state: str | None = None) -> None:
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             connection.execute(
                 _proofs.update().where(_proofs.c.plan == plan_id).values(verdict=_encode(verdict), state=state)
             )
@@ -240,7 +291,11 @@ class UserLedger:
         where = user_folder() / "pare.db" if where is None else where
         if isinstance(where, Path):
             where.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = open_engine(f"sqlite:///{where}" if isinstance(where, Path) else where, _user_meta)
+        self.engine = open_engine(
+            f"sqlite:///{where}" if isinstance(where, Path) else where,
+            _user_meta,
+            "forgets what is sealed and was read",
+        )
 
     def close(self) -> None:
         self.engine.dispose()
@@ -252,9 +307,9 @@ class UserLedger:
 
     def record(self, sides: Mapping[str, Side]) -> None:
         """Records the sides of rows. A row recorded as sealed stays sealed."""
-        known = self.sides()
-        changed = {row: side for row, side in sides.items() if known.get(row) != side and known.get(row) != "test"}
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
+            known = dict(connection.execute(sa.select(_members.c.row, _members.c.side)).tuples().all())
+            changed = {row: side for row, side in sides.items() if known.get(row) != side and known.get(row) != "test"}
             for chunk in _chunks([row for row in changed if row in known]):
                 connection.execute(_members.delete().where(_members.c.row.in_(chunk)))
             if changed:
@@ -265,7 +320,7 @@ class UserLedger:
 
         The same plan again (a replay after a kill, or a growing plan with more rows) keeps its number.
         """
-        with self.engine.begin() as connection:
+        with _writing(self.engine) as connection:
             booked = connection.execute(sa.select(_plans.c.look).where(_plans.c.plan == plan_id)).scalar()
             earlier: set[str] = set()
             mine: set[str] = set()

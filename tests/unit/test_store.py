@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
 
 from pare.errors import InputError
-from pare.store import Ledger, UserLedger
+from pare.store import Ledger, UserLedger, open_engine
 from pare.types import Candidate, ProofPlan, Quantity, Score, Step, Trial
 from pare.types import Measurement as Measured
 
@@ -84,3 +86,29 @@ def test_a_sealed_row_stays_sealed_and_others_may_join(tmp_path: Path) -> None:
     user.record({"a": "test", "b": "train"})
     user.record({"a": "train", "b": "test"})
     assert user.sides() == {"a": "test", "b": "test"}
+
+
+def test_looks_and_sides_that_are_booked_at_once_are_all_counted(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def book(plan: int) -> int:
+        together.wait()
+        ledger = UserLedger(tmp_path / "pare.db")  # the first open is part of the race
+        ledger.record({"a": "test", "b": "train", f"row{plan}": "dev"})
+        found = ledger.look(f"plan{plan}", ["a", "b"], "")
+        ledger.close()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(book, range(4))) == [1, 2, 3, 4]
+    ledger = UserLedger(tmp_path / "pare.db")
+    assert len(ledger.sides()) == 6
+    ledger.close()
+
+
+def test_a_ledger_can_be_read_where_it_cannot_be_written(tmp_path: Path) -> None:
+    Ledger(tmp_path / "study.db").close()
+    engine = open_engine(f"sqlite:///file:{tmp_path}/study.db?mode=ro&uri=true", sa.MetaData(), "")
+    with engine.begin() as connection:
+        assert connection.execute(sa.text("select version from schema_version")).scalar() == 1
+    engine.dispose()
