@@ -24,6 +24,8 @@ __all__ = [
     "exact_form",
     "keep_one",
     "keep_sealed",
+    "keep_seen",
+    "line_of",
     "rare_labels",
     "refuse_several",
     "set_aside",
@@ -87,6 +89,11 @@ def keep_sealed(rows: Iterable[Row]) -> list[Kept]:
     return kept
 
 
+def keep_seen(samples: Iterable[Sample]) -> list[Kept]:
+    """Samples whose rows were read at another time, to compare others with."""
+    return [Kept(Row("", 0, s.text, s.label, s.unit), s, exact_form(s.text)) for s in samples]
+
+
 def keep_one(rows: Iterable[Row], recorded: Mapping[str, Side]) -> tuple[list[Kept], list[Quarantined]]:
     """Of each text one row, none where the labels contradict each other; the rest is set aside.
 
@@ -117,7 +124,7 @@ def _precedence(kept: Kept, recorded: Mapping[str, Side]) -> tuple[bool, bool, s
 
 
 def _repeats(kept: Kept, first: Kept) -> str:
-    place = _place(first.row, kept.row)
+    place = line_of(first.row, kept.row)
     if kept.sample.label == first.sample.label:
         return f"duplicate of {place}"
     return f"same text as {place}, which was there before and is labelled {first.sample.label}"
@@ -125,10 +132,11 @@ def _repeats(kept: Kept, first: Kept) -> str:
 
 def _contradiction(kept: Kept, group: Sequence[Kept]) -> str:
     other = next(other for other in group if other.sample.label != kept.sample.label)
-    return f"same text as {_place(other.row, kept.row)}, which is labelled {other.sample.label}"
+    return f"same text as {line_of(other.row, kept.row)}, which is labelled {other.sample.label}"
 
 
-def _place(row: Row, seen_from: Row) -> str:
+def line_of(row: Row, seen_from: Row) -> str:
+    """Where a row is, for the reason of another one."""
     return f"line {row.line}" if row.file == seen_from.file else f"{row.file} line {row.line}"
 
 

@@ -15,13 +15,14 @@ from pare.data.clean import (
     Kept,
     keep_one,
     keep_sealed,
+    keep_seen,
     merge_rare,
     rare_labels,
     refuse_several,
     set_aside,
 )
 from pare.data.read import Columns, Row, rows
-from pare.data.split import assign, group_rows
+from pare.data.split import assign, group_rows, one_of_alike
 from pare.errors import InputError
 from pare.types import DataSpec, Quarantined, Sample, Side
 
@@ -33,7 +34,10 @@ Membership = Mapping[str, Side]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found in the data, for messages. All counts are rows, but ``groups`` and ``units``."""
+    """What was found in the data, for messages. All counts are rows, but ``groups`` and ``units``.
+
+    ``recorded`` are the rows of the data set whose side was recorded by an earlier split, and not drawn by this one.
+    """
 
     read: int
     empty: int
@@ -46,7 +50,7 @@ class Facts:
     largest_group: int
     rare: Mapping[str, int]
     rare_minimum: int
-    sealed_missing: int
+    recorded: int
 
 
 class Sealed:
@@ -117,11 +121,11 @@ def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
     rest, aside_beside, near = _set_beside_aside(kept, sealed)
     groups = group_rows([item.sample for item in rest], near)
     share = 0.0 if sealed else spec.test_share
-    sides = assign(rest, groups, test_share=share, by_time=spec.time is not None, recorded=recorded)
-    placed, aside_unlearnt = _learnable(
-        [*zip(rest, sides, strict=True), *((item, "test") for item in sealed)], rare, minimum, spec
-    )
-    aside = [*aside_empty, *aside_same, *aside_rare, *aside_beside, *aside_unlearnt]
+    by_time = spec.time is not None and share > 0
+    sides = assign(rest, groups, test_share=share, by_time=by_time, recorded=recorded, least=_least(minimum))
+    drawn, aside_alike = one_of_alike(rest, sides, near, recorded, by_time=by_time)
+    placed, aside_unlearnt = _learnable([*drawn, *((item, "test") for item in sealed)], rare, minimum, spec)
+    aside = [*aside_empty, *aside_same, *aside_rare, *aside_beside, *aside_alike, *aside_unlearnt]
     sizes = Counter(near)
     facts = Facts(
         read=len(read),
@@ -135,20 +139,23 @@ def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
         largest_group=max(map(len, groups), default=0),
         rare=rare,
         rare_minimum=minimum,
-        sealed_missing=_missing(placed, recorded),
+        recorded=sum(item.sample.id in recorded for item, _ in placed),
     )
     return _dataset(placed, aside, facts)
 
 
-def prepare_more(spec: DataSpec, path: str, labels: Sequence[str]) -> tuple[Sealed, tuple[Quarantined, ...]]:
+def prepare_more(
+    spec: DataSpec, path: str, labels: Sequence[str], earlier: Sequence[Sample] = ()
+) -> tuple[Sealed, tuple[Quarantined, ...]]:
     """Fresh sealed rows from the file ``path``, for candidates that are frozen already, and what was set aside of it.
 
     Here the fresh rows give way: those that repeat, nearly repeat, or share the unit of any row of ``spec``, on whatever
-    side, and those whose label is not among ``labels``, were seen or cannot be answered.
+    side, or of the ``earlier`` rows that joined before, and those whose label is not among ``labels``, were seen or
+    cannot be answered. Of fresh rows that are near-duplicates one stays.
     Raises InputError where a file cannot be read or no fresh row is left.
     """
     columns = Columns.of(spec)
-    seen = keep_sealed(row for row in _read(spec) if row.text.strip())
+    seen = [*keep_sealed(row for row in _read(spec) if row.text.strip()), *keep_seen(earlier)]
     fresh: list[Row] = []
     aside: list[Quarantined] = []
     for row in rows(path, columns):
@@ -158,13 +165,14 @@ def prepare_more(spec: DataSpec, path: str, labels: Sequence[str]) -> tuple[Seal
         else:
             fresh.append(row)
     kept, aside_same = keep_one(fresh, {})
-    stay, aside_seen, _ = _set_beside_aside(kept, seen, "data that were seen")
-    aside += [*aside_same, *aside_seen]
+    unseen, aside_seen, near = _set_beside_aside(kept, seen, "data that were seen")
+    stay, aside_alike = one_of_alike(unseen, ["test"] * len(unseen), near, {})
+    aside += [*aside_same, *aside_seen, *aside_alike]
     if not stay:
         raise InputError(
             f"{path} has no fresh row: {len(aside)} were set aside, the first as '{_first(aside)}'; add others"
         )
-    ordered = sorted((item.sample for item in stay), key=lambda sample: sample.id)
+    ordered = sorted((item.sample for item, _ in stay), key=lambda sample: sample.id)
     return Sealed(ordered), tuple(sorted(aside, key=lambda item: item.line))
 
 
@@ -268,11 +276,16 @@ def _set_beside_aside(
     return stay, aside, stay_near
 
 
+def _least(minimum: int) -> int:
+    """The fewest rows of a class that can be trained on, where ``minimum`` is the fewest it must have on all sides."""
+    return max(1, minimum // 4)
+
+
 def _learnable(
     placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec
 ) -> tuple[list[tuple[Kept, Side]], list[Quarantined]]:
     """Sets aside the classes that have too few train rows. Raises InputError where fewer than two are left."""
-    few = max(1, minimum // 4)
+    few = _least(minimum)
     trained = Counter(item.sample.label for item, side in placed if side == "train")
     if spec.rare == "other" and OTHER in trained:
         placed = [(merge_rare([item], rare)[0], side) for item, side in placed]
@@ -291,12 +304,6 @@ def _learnable(
             "label more rows of each class"
         )
     return stay, aside
-
-
-def _missing(placed: Sequence[tuple[Kept, Side]], recorded: Membership) -> int:
-    """How many recorded sealed rows are not in the data any more: deleted, or given another label."""
-    here = {item.sample.id for item, side in placed if side == "test"}
-    return sum(side == "test" and id not in here for id, side in recorded.items())
 
 
 def _dataset(placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts) -> Dataset:

@@ -107,7 +107,8 @@ def _refuse_list(value: str, column: str, file: str, line: int) -> None:
     try:
         is_list = isinstance(msgspec.json.decode(value.encode()), list)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        is_list = re.fullmatch(r"\s*\[\s*'.*'\s*,?\s*\]\s*", value, re.DOTALL) is not None
+        members = value.strip().removeprefix("[").removesuffix("]").strip().removesuffix(",").rstrip()
+        is_list = value.rstrip().endswith("]") and len(members) > 1 and members[0] == members[-1] == "'"
     if is_list:
         _several(value, column, file, line)
 
@@ -235,8 +236,9 @@ def _csv_rows(path: Path, columns: Columns, delimiter: str) -> Iterator[Row]:
 def _csv_cells(path: Path, column: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The cells of each row and the line where it begins. Blank lines are left out.
 
-    Quotes that should have been doubled inside a quoted cell are taken as they are, where the row's cells still come out
-    as many as the header's; any other row that does not parse raises InputError.
+    Quotes that should have been doubled inside a quoted cell are taken as they are, where the row is one line and its
+    cells still come out as many as the header's; any other row that does not parse raises InputError. Rows of several
+    lines are not repaired, for one quote that is missing would make one row of two and lose a label.
     """
     csv.field_size_limit(2**31 - 1)
     first = next((line for line in _lines(path) if line.strip()), "")
@@ -253,10 +255,11 @@ def _csv_cells(path: Path, column: str, delimiter: str) -> Iterator[tuple[int, l
         except StopIteration:
             return
         except csv.Error as error:
-            cells = _undoubled("".join(pending), delimiter)
-            if not width or len(cells) != width:
+            cells = _undoubled(pending[0], delimiter, width) if len(pending) == 1 else []
+            if not cells:
+                end = f" (read up to line {start + len(pending) - 1})" if len(pending) > 1 else ""
                 raise InputError(
-                    f"{path}, line {start} does not parse: {error}; double the quotes inside a quoted cell"
+                    f"{path}, line {start} does not parse: {error}{end}; close each quoted cell and double the quotes in it"
                 ) from None
         line, start = start, reader.line_num + 1
         if cells and (width == 1 or any(cell.strip() for cell in cells) or len(cells) == width):
@@ -270,18 +273,52 @@ def _remembered(lines: Iterator[str], pending: list[str]) -> Iterator[str]:
         yield line
 
 
-def _undoubled(text: str, delimiter: str) -> list[str]:
-    """The cells of a row in which quotes inside quoted cells are not doubled: one closes only in front of a delimiter."""
-    mark = re.escape(delimiter)
-    pattern = re.compile(rf'(?:"((?:""|[^"]|"(?!{mark}|\Z))*)"|([^"{mark}]*))({mark}|\Z)')
-    body, at, cells = text.rstrip("\r\n"), 0, []
-    while match := pattern.match(body, at):
-        quoted, plain, end = match.groups()
-        cells.append(plain if quoted is None else quoted.replace('""', '"'))
-        at = match.end()
-        if not end:
+def _undoubled(line: str, delimiter: str, width: int) -> list[str]:
+    """The cells of a line in which quotes inside quoted cells are not doubled; empty where they are not ``width``.
+
+    There a quote closes a cell only in front of a delimiter or the end. Two quotes in front of one are read as a doubled
+    quote inside the cell, or as a quote and the closing one: whichever gives ``width`` cells, and neither if both do.
+    """
+    body = line.rstrip("\r\n")
+    readings = [_loose_cells(body, delimiter, doubled) for doubled in (True, False)]
+    fit = [cells for cells in readings if len(cells) == width]
+    return fit[0] if fit and fit[0] == fit[-1] else []
+
+
+def _loose_cells(body: str, delimiter: str, doubled: bool) -> list[str]:
+    """One reading of a line's cells, in steps that only go forward; empty where there is none."""
+    cells: list[str] = []
+    at = 0
+    while True:
+        if body.startswith('"', at):
+            end = _closing(body, at + 1, delimiter, doubled)
+            if end < 0:
+                return []
+            cells.append(body[at + 1 : end].replace('""', '"'))
+            at = end + 1
+        else:
+            found = body.find(delimiter, at)
+            end = found if found >= 0 else len(body)
+            cells.append(body[at:end])
+            if '"' in cells[-1]:
+                return []
+            at = end
+        if at == len(body):
             return cells
-    return []
+        at += len(delimiter)
+
+
+def _closing(body: str, at: int, delimiter: str, doubled: bool) -> int:
+    """Where the quote is that closes the cell whose text begins at ``at``; -1 where none does."""
+    while (quote := body.find('"', at)) >= 0:
+        after = quote + 1
+        if doubled and body.startswith('"', after):
+            at = after + 1
+        elif after == len(body) or body.startswith(delimiter, after):
+            return quote
+        else:
+            at = after
+    return -1
 
 
 def _delimiter(header: str, column: str, default: str) -> str:

@@ -1,13 +1,17 @@
+import csv
 import gzip
+import io
 import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pare.data import read as reader
 from pare.data.read import Columns, Row, rows
 from pare.errors import InputError, MissingExtra
 
@@ -59,6 +63,128 @@ def test_csv_with_quotes_that_are_not_doubled(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'label,text\n"x","say "go" now, or"\n"y","is ""it"" "so"?"\nz,ok\n')
     assert cells(path) == [(2, 'say "go" now, or', "x"), (3, 'is "it" "so"?', "y"), (4, "ok", "z")]
     fails(write(tmp_path / "b.csv", 'label,text\n"x","say "go", now"\n'), "line 2 does not parse")
+
+
+def test_a_quote_that_closes_is_told_from_a_doubled_one(tmp_path: Path) -> None:
+    lines = ['"he said "yes"",a', '"it ""is"" "so"",b', '"""x"" and "y", z",c', '"so "it" is","d"']
+    found = []
+    for line in lines:
+        try:
+            found.append(cells(write(tmp_path / "a.csv", f"text,label\n{line}\n"))[0][1:])
+        except InputError:
+            found.append(("", ""))
+    assert found == [('he said "yes"', "a"), ('it "is" "so"', "b"), ("", ""), ('so "it" is', "d")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"unclosed text,b\n"he said ""yes0"" and left",a\n',
+        '"unclosed text,b\n"he said "yes" and left",a\n',
+        '"two\nlines with a "quote" in them",a\n',
+        '"unclosed, b\n' + "plain, b\n" * 5,
+        '"a "b","c',
+    ],
+)
+def test_rows_are_never_merged_by_a_repair(tmp_path: Path, body: str) -> None:
+    path = write(tmp_path / "a.csv", "text,label\nfirst,x\n" + body)
+    fails(path, f"{path}, line 3 does not parse: ")
+    fails(path, "; close each quoted cell and double the quotes in it")
+
+
+def test_an_unclosed_cell_says_how_far_it_was_read(tmp_path: Path) -> None:
+    fails(write(tmp_path / "a.csv", 'text,label\n"a,x\nb,y\nc,z\n'), "line 2 does not parse: unexpected end of data")
+    fails(tmp_path / "a.csv", "(read up to line 4)")
+
+
+WORDS = ["card", "fee", 'the ""app""', '"yes"', "a, b", "c\nd", '"', ",", "\r\n", "€", ";", " "]
+MESSY = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join) | st.text(max_size=20)
+MESSY_LABEL = MESSY.map(lambda text: f"l{text}r")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(MESSY, MESSY_LABEL), min_size=1, max_size=8), st.sampled_from(",;\t|"), st.booleans())
+def test_csv_gives_texts_back(tmp_path: Path, pairs: list[tuple[str, str]], delimiter: str, quoted: bool) -> None:
+    whole = io.StringIO(newline="")
+    writer = csv.writer(whole, delimiter=delimiter, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+    writer.writerow(("text", "label"))
+    lines = []
+    for pair in pairs:
+        lines.append(1 + len(io.StringIO(whole.getvalue(), newline="").readlines()))
+        writer.writerow(pair)
+    path = write(tmp_path / "a.csv", whole.getvalue())
+    assert cells(path) == [(line, *pair) for line, pair in zip(lines, pairs, strict=True)]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.lists(st.sampled_from(WORDS[:4]), min_size=1, max_size=5), min_size=2, max_size=5), st.data())
+def test_one_quote_that_is_missing_never_loses_a_label(
+    tmp_path: Path, texts: list[list[str]], data: st.DataObject
+) -> None:
+    whole = io.StringIO(newline="")
+    csv.writer(whole, quoting=csv.QUOTE_ALL).writerows((" ".join(text), f"l{n}") for n, text in enumerate(texts))
+    body = whole.getvalue()
+    gone = data.draw(st.sampled_from([n for n, character in enumerate(body) if character == '"']))
+    path = write(tmp_path / "a.csv", "text,label\n" + body[:gone] + body[gone + 1 :])
+    try:
+        found = cells(path)
+    except InputError:
+        return
+    assert [label.strip('"') for _, _, label in found] == [f"l{n}" for n in range(len(texts))]
+
+
+def steps(path: Path) -> int:
+    """How many lines of the reader's code run until a file is read, or refused."""
+    count = 0
+
+    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != reader.__file__:
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        read(path)
+    except InputError:
+        pass
+    finally:
+        sys.settrace(before)
+    return count
+
+
+STEPS_A_CHARACTER = 40
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.sampled_from(['"', '""', '"""', '",', ',"', "a", " ", "\n", ",", "[", "'"]), max_size=10),
+    st.sampled_from(['""yes"" ', '"', '""', '",', "' ", 'a"b', '"a""\n', ',"']),
+    st.integers(0, 60),
+)
+def test_reading_is_linear(tmp_path: Path, head: list[str], again: str, times: int) -> None:
+    body = "".join(head) + again * times
+    for suffix in ("", '"', ',"x"', '"\nb,y\n'):
+        path = write(tmp_path / "a.csv", "text,label\n" + body + suffix)
+        assert steps(path) <= STEPS_A_CHARACTER * (len(body) + 20)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"unclosed "x' + ' and ""yes""' * 20_000,
+        '"' + '"a" ' * 20_000 + "b",
+        '"x "y' + '""' * 100_000 + " z",
+        "t,\"['a'" + " " * 200_000 + 'x"',
+        't,"[' + "' " * 100_000 + 'x"',
+    ],
+    ids=["unclosed", "undoubled", "quotes", "spaces in a label", "quotes in a label"],
+)
+def test_hostile_cells_are_read_in_one_pass(tmp_path: Path, body: str) -> None:
+    """Backtracking would not end here: what is counted is the reader's own code, and its patterns are none."""
+    assert steps(write(tmp_path / "a.csv", f"text,label\n{body}\n")) <= STEPS_A_CHARACTER * len(body)
 
 
 def test_huge_cells(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pare.data import Dataset, prepare, prepare_more, write_quarantine
+from pare.data.clean import RARE_MINIMUM, Kept, keep
+from pare.data.read import Row
+from pare.data.split import assign
 from pare.errors import InputError
-from pare.types import DataSpec, Quarantined, Sample
+from pare.types import DataSpec, Quarantined, Sample, Side
 
 WORDS = re.findall(
     r"\w+",
@@ -90,8 +93,8 @@ def test_stable_under_order_and_additions(tmp_path: Path, seed: int, units: int,
     assert after.hash == before.hash
     grown = split(tmp_path, shuffled + records(60, seed + 1, units=units * 5), before.membership(), unit=unit)
     now = grown.membership()
-    assert grown.facts.sealed_missing == 0
     assert all(now[id] == "test" for id, side in before.membership().items() if side == "test")
+    assert grown.facts.recorded == len(before.membership())
 
 
 def test_without_a_record_additions_move_nothing(tmp_path: Path) -> None:
@@ -122,24 +125,110 @@ def test_additions_cannot_push_sealed_rows_out(tmp_path: Path) -> None:
     hostile = [row | {"label": "c1" if row["label"] == "c0" else "c0"} for row in rows]
     hostile += records(2000, seed=5, classes=2)
     after = split(tmp_path, hostile + rows, before.membership())
-    assert after.facts.sealed_missing == 0
     assert set(before.test.ids) <= set(after.test.ids)
 
 
-def test_deleted_sealed_rows_are_counted(tmp_path: Path) -> None:
+def test_rows_whose_side_was_recorded_are_counted(tmp_path: Path) -> None:
     rows = records(200)
     before = split(tmp_path, rows)
     gone = before.test.open("x")[0].text
-    after = split(tmp_path, [row for row in rows if row["text"] != gone], before.membership())
-    assert after.facts.sealed_missing == 1
+    after = split(tmp_path, [row for row in rows if row["text"] != gone] + records(50, seed=3), before.membership())
+    assert (before.facts.recorded, after.facts.recorded) == (0, 199)
+    others = {"of another task": "test", before.train[0].id: "train"}
+    assert split(tmp_path, rows, others).facts.recorded == 1
 
 
-def test_a_near_duplicate_of_a_sealed_row_joins_it(tmp_path: Path) -> None:
+# -- near-duplicates of sealed rows -----------------------------------------------------------------------------------
+
+
+def with_near(rows: list[Record], copies: int) -> list[Record]:
+    """The rows, each followed by near-duplicates of it."""
+    return [row | {"text": row["text"] + "!" * n} for row in rows for n in range(copies)]
+
+
+def near_sealed(data: Dataset) -> Counter[str]:
+    """The sealed rows by the text that near-duplicates share."""
+    return Counter(sample.text.rstrip("!") for sample in data.test.open("tests"))
+
+
+@pytest.mark.parametrize("time", [None, "time"])
+def test_of_sealed_near_duplicates_one_stays(tmp_path: Path, time: str | None) -> None:
+    rows = with_near(records(200), 5)
+    data = split(tmp_path, rows, time=time)
+    assert data.test.n == len(near_sealed(data)) == pytest.approx(60, abs=20)
+    beside = Counter(sample.text.rstrip("!") for sample in data.train)
+    assert set(beside.values()) == {5}, "only sealed rows are tested as independent draws"
+    reasons = [item.reason for item in data.quarantined]
+    assert len(reasons) == 4 * data.test.n
+    assert all(re.fullmatch(r"near-duplicate of line \d+, which is sealed", reason) for reason in reasons)
+    lines = {2 + n: row["text"] for n, row in enumerate(rows)}
+    named = {lines[int(re.findall(r"\d+", reason)[0])] for reason in reasons}
+    assert named == {sample.text for sample in data.test.open("tests")}
+
+
+def test_rows_of_one_unit_that_are_no_near_duplicates_all_stay(tmp_path: Path) -> None:
+    rows = records(400, units=40)
+    data = split(tmp_path, rows + with_near(rows, 2), unit="unit")
+    by_unit = Counter(sample.unit for sample in data.test.open("tests"))
+    assert min(by_unit.values()) > 1
+    assert set(near_sealed(data).values()) == {1}
+
+
+def test_recorded_near_duplicates_all_stay_and_take_no_other_in(tmp_path: Path) -> None:
+    rows = with_near(records(100), 2)
+    before = split(tmp_path, rows)
+    recorded = {item.id: "test" for item in before.test.open("x")}
+    again = split(tmp_path, with_near(records(100), 6), recorded)
+    assert set(recorded) <= set(again.test.ids)
+    assert set(near_sealed(again).values()) == {1}
+    sealed = [row for row in rows if row["text"].rstrip("!") in near_sealed(before)]
+    several = {keep(Row("", 0, row["text"], row["label"])).sample.id: "test" for row in sealed}
+    kept = split(tmp_path, with_near(records(100), 3), several)
+    assert set(several) <= set(kept.test.ids), "rows that an earlier version sealed never leave"
+    assert {near_sealed(kept)[text] for text in near_sealed(before)} == {2}
+
+
+def test_a_near_duplicate_of_a_sealed_row_neither_joins_it_nor_is_trained_on(tmp_path: Path) -> None:
     rows = records(200)
     before = split(tmp_path, rows)
     sealed = before.test.open("x")[0]
-    after = split(tmp_path, [*rows, {"text": sealed.text + " !", "label": sealed.label}], before.membership())
-    assert after.test.n == before.test.n + 1
+    after = split(tmp_path, [{"text": sealed.text + " !", "label": sealed.label}, *rows], before.membership())
+    assert after.test.ids == before.test.ids
+    line = next(n for n, row in enumerate(rows, 3) if row["text"] == sealed.text)
+    assert [item.reason for item in after.quarantined] == [f"near-duplicate of line {line}, which is sealed"]
+    assert after.membership() == before.membership()
+
+
+def test_a_near_duplicate_of_a_trained_row_joins_it(tmp_path: Path) -> None:
+    rows = records(200)
+    before = split(tmp_path, rows)
+    trained = before.train[0]
+    after = split(tmp_path, [*rows, {"text": trained.text + " !", "label": trained.label}], before.membership())
+    assert len(after.train) == len(before.train) + 1
+
+
+def test_a_sealed_file_keeps_its_near_duplicates(tmp_path: Path) -> None:
+    sealed = save(tmp_path / "sealed.csv", with_near(records(20, seed=5), 3))
+    assert split(tmp_path, records(100), test=sealed).test.n == 60
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from([None, "time"]), st.randoms(use_true_random=False))
+def test_near_duplicates_leave_the_split_stable(
+    tmp_path: Path, seed: int, copies: int, time: str | None, rng: random.Random
+) -> None:
+    rows = with_near(records(60, seed, units=30), copies)
+    before = split(tmp_path, rows, unit="unit", time=time)
+    after = split(tmp_path, rng.sample(rows, len(rows)), unit="unit", time=time)
+    assert (after.hash, after.membership()) == (before.hash, before.membership())
+    again = split(tmp_path, rows, before.membership(), unit="unit", time=time)
+    assert again.hash == before.hash, "a second run of one task must find the rows of the first"
+    more = with_near(rng.sample(rows, 20), 3) + records(20, seed + 1, units=30)
+    grown = split(tmp_path, rows + more, before.membership(), unit="unit", time=time)
+    assert set(before.test.ids) <= set(grown.test.ids)
+
+
+# -- by time ----------------------------------------------------------------------------------------------------------
 
 
 def test_by_time_the_newest_are_sealed(tmp_path: Path) -> None:
@@ -151,6 +240,73 @@ def test_by_time_the_newest_are_sealed(tmp_path: Path) -> None:
     newer = [row | {"time": "2025-01-01"} for row in records(50, seed=3)]
     grown = split(tmp_path, rows + newer, data.membership(), time="time")
     assert grown.test.n == data.test.n + 50
+
+
+def test_time_after_a_split_without_it_is_refused(tmp_path: Path) -> None:
+    rows = records(400)
+    before = split(tmp_path, rows).membership()
+    with pytest.raises(InputError) as caught:
+        split(tmp_path, rows, before, time="time")
+    oldest = min(row["time"] for row in rows)
+    others = sum(side != "test" for side in before.values())
+    message = str(caught.value)
+    assert re.search(rf"data.time must seal the newest rows but \d+ of {others} rows recorded as train, dev", message)
+    assert f"(from {oldest} on), for they were split otherwise before" in message
+    assert message.endswith("leave data.time out, or use rows that were never split")
+    assert split(tmp_path, rows, before).membership() == before
+
+
+def test_a_unit_that_was_trained_on_is_sealed_with_its_newer_rows(tmp_path: Path) -> None:
+    rows = records(200, units=100)
+    before = split(tmp_path, rows, unit="unit", time="time")
+    known = before.train[0]
+    newer = [row | {"unit": known.unit, "time": "2025-01-01"} for row in records(3, seed=8)]
+    grown = split(tmp_path, rows + newer, before.membership(), unit="unit", time="time")
+    assert grown.membership()[known.id] == "test"
+    again = split(tmp_path, rows + newer, dict(before.membership()) | grown.membership(), unit="unit", time="time")
+    assert again.hash == grown.hash
+
+
+def test_by_time_the_newest_of_near_duplicates_stays(tmp_path: Path) -> None:
+    rows = records(200)
+    newer = [row | {"text": row["text"] + "!", "time": "2025-01-01"} for row in rows[:20]]
+    data = split(tmp_path, rows + newer, time="time")
+    assert {row["text"] for row in newer} <= {sample.text for sample in data.test.open("x")}
+    aside = {item.text for item in data.quarantined}
+    assert aside == {row["text"] for row in rows[:20]}
+    tidy = split(tmp_path, [row for row in rows + newer if row["text"] not in aside], data.membership(), time="time")
+    assert tidy.hash == data.hash, "what was set aside may be removed: the cut does not lean on it"
+
+
+def test_what_time_has_sealed_is_not_moved_to_teach_a_class(tmp_path: Path) -> None:
+    rows = records(40, classes=2) + [row | {"label": "new", "time": "2025-01-01"} for row in records(10, seed=3)]
+    data = split(tmp_path, rows, time="time")
+    assert data.labels == ("c0", "c1")
+    assert {item.reason for item in data.quarantined} == {"label new has 0 rows to train on, fewer than 2"}
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.sampled_from([None, "unit"]), st.integers(2, 4), st.booleans())
+def test_data_that_grow_by_time_are_never_refused(
+    tmp_path: Path, seed: int, unit: str | None, rounds: int, tidy: bool
+) -> None:
+    """Rows of any age join, units and near-duplicates span the cut, and what was set aside may be removed."""
+    rng = random.Random(seed)
+    rows: list[Record] = []
+    recorded: dict[str, Any] = {}
+    for number in range(rounds):
+        for row in records(60, seed + number, classes=2):
+            month, day = rng.randint(1, 9 + number), rng.randint(1, 28)
+            of_round = rng.choice([number, number, number, rng.randint(0, number)])
+            rows.append(row | {"time": f"2024-{month:02d}-{day:02d}", "unit": f"{of_round} {rng.randrange(40)}"})
+        rows += [row | {"text": row["text"] + "!", "time": f"2024-{rng.randint(1, 9):02d}-15"} for row in rows[-5:]]
+        data = split(tmp_path, rows, recorded, unit=unit, time="time")
+        sealed = {id for id, side in recorded.items() if side == "test"}
+        assert sealed <= set(data.test.ids)
+        recorded |= data.membership()
+        if tidy:
+            aside = {item.text for item in data.quarantined}
+            rows = [row for row in rows if row["text"] not in aside]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +356,35 @@ def test_fresh_rows_give_way_to_seen_ones(tmp_path: Path) -> None:
         prepare_more(spec, spec.path, ("c0", "c1", "c2"))
 
 
+def test_fresh_rows_give_way_to_those_that_joined_before(tmp_path: Path) -> None:
+    spec = DataSpec(save(tmp_path / "rows.csv", records(100, units=20)), "text", "label", unit="unit")
+    new = [row | {"unit": f"new{n}"} for n, row in enumerate(records(30, seed=3))]
+    first, _ = prepare_more(spec, save(tmp_path / "first.csv", new), ("c0", "c1", "c2"))
+    second = [
+        new[0] | {"unit": "u"},
+        {"text": new[1]["text"] + "!!", "label": "c0"},
+        {"text": "of a unit that joined before", "label": "c0", "unit": "new2"},
+        *({"text": f"{row['text']} at last", "label": "c1", "unit": ""} for row in records(5, seed=4)),
+    ]
+    path = save(tmp_path / "second.csv", second)
+    fresh, aside = prepare_more(spec, path, ("c0", "c1", "c2"), earlier=first.open("x"))
+    assert fresh.n == 5
+    assert [item.reason for item in aside] == [
+        "same text as a row of data that were seen",
+        "near-duplicate of a row of data that were seen",
+        "unit new2 is in data that were seen",
+    ]
+    assert prepare_more(spec, path, ("c0", "c1", "c2"))[0].n == 8
+
+
+def test_of_fresh_near_duplicates_one_stays(tmp_path: Path) -> None:
+    spec = DataSpec(save(tmp_path / "rows.csv", records(100)), "text", "label")
+    new = save(tmp_path / "new.csv", with_near(records(20, seed=3), 4))
+    fresh, aside = prepare_more(spec, new, ("c0", "c1", "c2"))
+    assert (fresh.n, len(aside)) == (20, 60)
+    assert all(re.fullmatch(r"near-duplicate of line \d+, which is sealed", item.reason) for item in aside)
+
+
 def test_rare_labels_go_to_quarantine_or_to_other(tmp_path: Path) -> None:
     rows = records(300)
     rare = [row | {"label": f"rare{n % 5}"} for n, row in enumerate(records(30, seed=4))]
@@ -220,6 +405,80 @@ def test_too_few_rows_are_never_bad_input(tmp_path: Path, n: int) -> None:
         assert data.dev
         assert data.calibration
         assert data.test.n
+
+
+@pytest.mark.parametrize("n", range(2, 13))
+def test_tiny_data_hold_both_classes_and_from_eight_rows_on_all_sides(tmp_path: Path, n: int) -> None:
+    for seed in range(12):
+        rows = [row | {"label": f"c{k % 2}"} for k, row in enumerate(records(n, seed))]
+        data = split(tmp_path, rows)
+        assert {sample.label for sample in data.train} == {"c0", "c1"}
+        sides = {side for _, side in everything(data)}
+        assert n < 8 or sides == {"train", "dev", "calibration", "test"}
+        assert split(tmp_path, rows[::-1]).hash == data.hash
+        assert split(tmp_path, rows, data.membership()).hash == data.hash
+
+
+Groups = list[tuple[int, int]]
+"""The rows of either class in each group."""
+
+
+def sides_of(shape: Groups, recorded: dict[int, Side], **more: Any) -> list[Side]:
+    """The side of each group."""
+    kept: list[Kept] = []
+    groups: list[list[int]] = []
+    for unit, sizes in enumerate(shape):
+        groups.append(list(range(len(kept), len(kept) + sum(sizes))))
+        labels = [label for label, size in zip("ab", sizes, strict=True) for _ in range(size)]
+        kept += [keep(Row("a.csv", 1, f"{unit} {n}", label, f"u{unit}")) for n, label in enumerate(labels)]
+    known = {kept[place].sample.id: side for unit, side in recorded.items() for place in groups[unit]}
+    options = {"test_share": 0.3, "by_time": False} | more
+    sides = assign(kept, groups, recorded=known, **options)
+    assert all(len({sides[place] for place in group}) == 1 for group in groups)
+    return [sides[group[0]] for group in groups]
+
+
+def teachable(shape: Groups, sides: list[Side], least: int) -> bool:
+    trained = [sizes for sizes, side in zip(shape, sides, strict=True) if side == "train"]
+    return all(sum(sizes[label] for sizes in trained) >= least for label in (0, 1))
+
+
+ONE_CLASS = st.tuples(st.integers(1, 30), st.just(0)) | st.tuples(st.just(0), st.integers(1, 30))
+GROUPS = st.lists(ONE_CLASS | st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=8, max_size=14)
+
+
+@settings(deadline=None, max_examples=300)
+@given(GROUPS, st.sampled_from([0.02, 0.3, 0.9]))
+def test_eight_groups_with_four_of_each_class_have_all_sides(shape: Groups, share: float) -> None:
+    assume(all(sum(sizes[label] > 0 for sizes in shape) >= 4 for label in (0, 1)))
+    totals = [sum(sizes[label] for sizes in shape) for label in (0, 1)]
+    least = 2 if min(totals) >= RARE_MINIMUM else 1
+    sides = sides_of(shape, {}, test_share=share, least=least)
+    assert set(sides) == {"train", "dev", "calibration", "test"}
+    assert teachable(shape, sides, least)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(ONE_CLASS, min_size=1, max_size=14),
+    st.dictionaries(st.integers(0, 13), st.sampled_from(["train", "dev", "calibration", "test"])),
+    st.sampled_from([0.0, 0.3]),
+)
+def test_recorded_groups_are_never_moved(shape: Groups, recorded: dict[int, Side], share: float) -> None:
+    recorded = {unit: side for unit, side in recorded.items() if unit < len(shape)}
+    sides = sides_of(shape, recorded, test_share=share, least=2)
+    assert {unit: sides[unit] for unit in recorded} == recorded
+
+
+def test_a_side_is_filled_from_the_class_of_the_most_train_groups() -> None:
+    shape = [(1, 0)] * 12 + [(0, 1)] * 2
+    recorded: dict[int, Side] = {0: "dev", 1: "calibration"}
+    without = sides_of(shape, recorded, test_share=0.0)
+    filled = sides_of(shape, recorded | dict.fromkeys(range(2, 6), "train"), test_share=1e-9)
+    moved = [n for n, side in enumerate(filled) if side == "test"]
+    assert len(moved) == 1
+    assert 6 <= moved[0] < 12, "a group of class a, and none that was recorded"
+    assert "test" not in without
 
 
 def test_one_giant_unit_is_trained_on(tmp_path: Path) -> None:
