@@ -21,8 +21,7 @@ Sources: I. Waudby-Smith, A. Ramdas, JRSS B 86 (2024) 1-27, Theorem 1 and sectio
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +63,7 @@ class BettingPlan:
 
 @dataclass(frozen=True)
 class BettingState:
-    """Where a test stands: all that is needed to go on with new rows, bit for bit. Floats survive JSON exactly.
+    """Where a test stands: all that is needed to go on with new rows, bit for bit.
 
     log_wealth: one per bet. log_peak: largest log of the total wealth so far (0 at the start). squares: running sum of
     squared (x - bar), with its starting value.
@@ -74,16 +73,6 @@ class BettingState:
     log_peak: float
     squares: float
     rounds: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> BettingState:
-        """The inverse of `to_dict`, exact. Raises KeyError where a field is missing."""
-        wealth = tuple(float(w) for w in stored["log_wealth"])
-        return cls(wealth, float(stored["log_peak"]), float(stored["squares"]), int(stored["rounds"]))
 
 
 def start(plan: BettingPlan) -> BettingState:

@@ -14,10 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare.proof.betting import BettingPlan, peaks
+from pare.proof.binomial import accuracy_above
 from pare.proof.bracket import close_in, normal_quantile
 from pare.proof.exact import check_alpha, critical_losses, region_probability
 
-__all__ = ["betting_labels_needed", "betting_power", "exact_power", "labels_needed", "smallest_provable_margin"]
+__all__ = [
+    "above_power",
+    "betting_labels_needed",
+    "betting_power",
+    "exact_power",
+    "labels_needed",
+    "labels_needed_above",
+    "smallest_provable_margin",
+]
 
 Floats = NDArray[np.float64]
 
@@ -83,20 +92,67 @@ def labels_needed(
     return math.ceil(high * high)
 
 
+def labels_needed_above(bar: float, accuracy: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """Number of rows at which the exact binomial test proves accuracy > bar with this power; None if accuracy <= bar.
+
+    As `labels_needed` a crossing, within 0.5 %; above 20,000 the normal approximation plus 2 %.
+    Raises ValueError for an alpha or a power out of range.
+    """
+    _check_power(power)
+    check_alpha(alpha)
+    if accuracy <= bar:
+        return None
+    deviations = -normal_quantile(alpha) * math.sqrt(bar * (1 - bar)) + normal_quantile(power) * math.sqrt(
+        accuracy * (1 - accuracy)
+    )
+    guess = math.ceil((deviations / (accuracy - bar)) ** 2) + 1
+    if guess > _MOST:
+        return math.ceil(1.02 * guess)
+    low, high = 0, 2 * guess + math.ceil(math.log(alpha) / math.log(max(bar, 1e-9))) + 2
+    while high - low > max(1, 0.005 * high):
+        middle = (low + high) // 2
+        low, high = (low, middle) if above_power(middle, bar, accuracy, alpha) >= power else (middle, high)
+    return high
+
+
+def above_power(n: int, bar: float, accuracy: float, alpha: float) -> float:
+    """P(binomial.accuracy_above <= alpha) on n rows when this accuracy is true."""
+    least, most = 0, n + 1  # counts that do not prove it, and that do
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if accuracy_above(middle, n, bar) <= alpha else (middle, most)
+    return accuracy_above(most, n, accuracy) if most <= n else 0.0
+
+
 def betting_power(
-    n: int, margin: float, discordance: float, drop: float = 0.0, alpha: float = 0.05, growing: bool = False
+    n: int,
+    margin: float,
+    discordance: float,
+    drop: float = 0.0,
+    alpha: float = 0.05,
+    growing: bool = False,
+    rows: int = 1,
+    most: int = 1,
 ) -> float:
     """Power of the betting test on n rounds, simulated on differences of -1, 0 and 1 with a fixed seed.
 
-    For other bounded values read `discordance` as the mean square of the difference, which makes this a fair guess.
-    growing: the plan without a horizon. Raises ValueError as `exact_power`, or if n < 1.
+    A round is the sum of ``rows`` independent rows where up to ``most`` may come (a unit), or their mean where both are
+    the same (one round over all classes). For other bounded values read `discordance` as the mean square of the
+    difference, which makes this a fair guess. growing: the plan without a horizon.
+    Raises ValueError as `exact_power`, or if n < 1.
     """
     _check(discordance, drop)
     plan = BettingPlan(bar=-margin, alpha=alpha, horizon=None if growing else n)
     studies = 600 if n <= 5000 else 200
-    u = np.random.default_rng(20240501).random((n, studies), dtype=np.float32)
+    rng = np.random.default_rng(20240501)
     loss, gain = (discordance + drop) / 2, (discordance - drop) / 2
-    values = (u > 1 - gain).astype(np.float64) - (u < loss)
+    if rows == 1:
+        u = rng.random((n, studies), dtype=np.float32)
+        sums = (u > 1 - gain).astype(np.float64) - (u < loss)
+    else:
+        losses = rng.binomial(rows, loss, (n, studies))
+        sums = rng.binomial(rows - losses, gain / (1 - loss)).astype(np.float64) - losses
+    values = (sums + rows * margin) / max(rows, most) - margin  # the bet on a unit, in shares of its bound
     return float(np.mean(peaks(plan, values) >= -math.log(alpha)))
 
 
@@ -108,26 +164,33 @@ def betting_labels_needed(
     power: float = 0.8,
     *,
     growing: bool = False,
+    rows: int = 1,
+    most: int = 1,
 ) -> int | None:
-    """About how many rounds (rows, or units) the betting test needs: by simulation up to 20,000, scaled above.
+    """About how many rounds the betting test needs: by simulation up to 20,000, scaled above.
 
-    None if drop >= margin. Errors as `betting_power`. Two figures are good, as the simulation and the scaling allow.
+    ``rows`` and ``most`` as in `betting_power`. None if drop >= margin. Errors as `betting_power`. Two figures are good,
+    as the simulation and the scaling allow.
     """
     _check(discordance, drop)
     _check_power(power)
     check_alpha(alpha)
     if drop >= margin:
         return None
+
+    def enough(n: int) -> bool:
+        return betting_power(n, margin, discordance, drop, alpha, growing, rows, most) >= power
+
     usual = 1.9 if growing else 1.2  # times the normal approximation
-    n = math.ceil(usual * _normal_labels(margin, discordance, drop, alpha, power)) + 30
-    for _ in range(3):
-        tried = min(n, _MOST)
-        reached = betting_power(tried, margin, discordance, drop, alpha, growing=growing)
-        ratio = _normal_sum(alpha, power) / max(_normal_sum(alpha, min(max(reached, 0.002), 0.998)), 0.3)
-        n = math.ceil(tried * ratio**2)
-        if n > 5000 or abs(n - tried) < 0.02 * n:
-            break
-    return n
+    low, high = 0, math.ceil(usual * _normal_labels(margin, discordance, drop, alpha, power) / rows) + 30
+    while high < _MOST and not enough(high):
+        low, high = high, 2 * high
+    if high >= _MOST:
+        return high
+    while high - low > 0.02 * high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def _normal_labels(margin: float, discordance: float, drop: float, alpha: float, power: float) -> float:
