@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from pare import artifacts, runtimes
+from pare import runtimes
 from pare.benchmark.measure import Comparison, compare
-from pare.data import Task, prepare, prepare_more
+from pare.data import Sealed, Task, prepare, prepare_more
+from pare.data.fields import check
 from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
@@ -18,17 +19,18 @@ from pare.search import run as searching
 from pare.search import verdict as proving
 from pare.search.listener import Listener, Silent
 from pare.search.opening import open_session
-from pare.search.predictions import judged
+from pare.search.predictions import check_models, check_unseen, identity, judged, labelled
 from pare.search.proving import judge, kind_of_test, plan_id
 from pare.search.space import REFERENCE
-from pare.search.study import Study, locked
+from pare.search.study import Study, artifact_at, locked
 from pare.search.survivors import choose
 from pare.store import UserLedger
-from pare.types import Artifact, ProofPlan, Side, Verdict
+from pare.types import ProofPlan, Side, Verdict
 
 __all__ = ["Study", "bench", "find", "gc", "load", "prove", "prove_more", "show"]
 
 RUNS = Path("runs")
+resolve = artifact_at
 
 
 def find(task: Task | str | Path, run: str | Path | None = None, listener: Listener | None = None) -> Study:
@@ -47,8 +49,10 @@ def find(task: Task | str | Path, run: str | Path | None = None, listener: Liste
         with locked(folder):
             session = open_session(task, folder, listener)
             study = session.study
-            searching.explore(session, listener)
-            proving.prove(study, session.dataset, listener)
+            if not proving.too_few(study, session.dataset):
+                searching.explore(session, listener)
+                proving.prove(study, session.dataset, listener)
+                searching.measure_side_by_side(session, listener)
             page.write(study, session.dataset.dev, session.dataset.calibration)
     except KeyboardInterrupt:
         done = len(study.trials) if study else 0
@@ -63,9 +67,9 @@ def _check_models(task: Task) -> None:
     if task.reference != "finetune":
         if not Path(task.reference).exists():
             raise InputError(
-                f"reference must be finetune or the folder of an artifact but got '{task.reference}', which does not exist"
+                f"reference must be finetune or the folder of an artifact or a run but '{task.reference}' does not exist"
             )
-        artifacts.read(task.reference)
+        artifact_at(task.reference)
     with suppress(MissingExtra):
         family_of(read_config(bases.locate(task.base)))
 
@@ -75,21 +79,7 @@ def load(path: str | Path, runtime: str | None = None, threads: int | None = Non
 
     Raises InputError where there is neither.
     """
-    return runtimes.load(resolve(path)[1], runtime, threads)
-
-
-def resolve(path: str | Path, name: str = "") -> tuple[str, Artifact]:
-    """(name, artifact) of an artifact's folder, or of a run's candidate: the named one, its winner, its reference."""
-    path = Path(path)
-    if (path / artifacts.MANIFEST).is_file():
-        return path.name, artifacts.read(path)
-    study = Study.open(path)
-    try:
-        winner = study.winner
-        chosen = name or (winner.candidate.name if winner else REFERENCE)
-        return chosen, _deployed(study, chosen)
-    finally:
-        study.close()
+    return runtimes.load(artifact_at(path)[1], runtime, threads)
 
 
 def show(run: str | Path) -> Study:
@@ -111,7 +101,7 @@ def bench(run: str | Path, against: str = "", threads: int | None = None, rounds
         other = against or REFERENCE
         dataset = prepare(study.task.data, _recorded())
         texts = [sample.text for sample in dataset.dev[: searching.MEASURED_TEXTS]]
-        pairs = [(name, _deployed(study, name), _runtime(study, name)) for name in (winner.candidate.name, other)]
+        pairs = [(name, study.deployed(name), _runtime(study, name)) for name in (winner.candidate.name, other)]
         return compare(pairs, threads or runtimes.this_device().cores, texts, rounds)
     finally:
         study.close()
@@ -123,8 +113,10 @@ def prove_more(run: str | Path, data: str | Path, listener: Listener | None = No
     with locked(study.path):
         spec = study.task.data
         dataset = prepare(spec, _recorded())
-        fresh, _ = prepare_more(spec, str(data), dataset.labels)
-        proving.grow(study, dataset, fresh.open("growing"), listener or Silent())
+        study.same_data(dataset)
+        fresh, _ = prepare_more(spec, str(data), dataset.labels, proving.growth(study))
+        plan = study.proof
+        proving.grow(study, dataset, fresh.open(plan[0] if plan else "none"), listener or Silent())
         page.write(study, dataset.dev, dataset.calibration)
     return study
 
@@ -143,28 +135,36 @@ def prove(
     """The proof alone: is ``candidate`` within so many points of ``against`` on labelled rows?
 
     Both are artifacts, runs, or files of predictions (one per row of ``data``, in its order). Reading rows that an
-    earlier plan has read is a further look and is tested at its smaller level. Raises InputError for bad input.
+    earlier plan has read is a further look and is tested at its smaller level. Raises InputError for bad input, and
+    where an artifact or a run may have been built with some of the rows; no look is booked then.
     """
     measure = bar_metric(metric)
-    rows = judged(Path(data), input, target, measure, [Path(candidate), Path(against)])
-    names = (Path(candidate).name,)
+    within = check("bar.within", within, "within")
+    confidence = check("bar.confidence", confidence, "confidence")
+    models = [Path(candidate), Path(against)]
+    samples = labelled(Path(data), input, target)
+    check_models(models, samples, measure)
+    rows = Sealed(sorted(samples, key=lambda sample: sample.id))
     plan = ProofPlan(
-        reference=rows.identities[1],
-        artifacts=(rows.identities[0],),
-        names=names,
+        reference=identity(models[1]),
+        artifacts=(identity(models[0]),),
+        names=(models[0].name,),
         metric=metric,
         within=within,
         at_least=None,
         alpha=1 - confidence,
-        test=kind_of_test(measure, rows.sheet.independent, False),
+        test=kind_of_test(measure, True, False),
         order_seed=0,
+        rows=rows.hash,
     )
     user = UserLedger()
     try:
-        look = user.look(plan_id(plan), rows.sheet.ids, f"prove {names[0]}")
+        check_unseen(models, samples, user.sides())
+        look = user.look(plan_id(plan), rows.ids, f"prove {models[0].name}")
     finally:
         user.close()
-    return judge(plan, rows.sheet, rows.outcomes[1], [rows.outcomes[0]], look)
+    answers = judged(samples, measure, models)
+    return judge(plan, answers.sheet, answers.outcomes[1], [answers.outcomes[0]], look)
 
 
 def gc(run: str | Path) -> tuple[int, int]:
@@ -186,20 +186,6 @@ def gc(run: str | Path) -> tuple[int, int]:
         study.store.sweep()
     study.close()
     return len(gone), freed
-
-
-def _deployed(study: Study, name: str) -> Artifact:
-    """As ``Study.deployed``; where ``pare gc`` removed the artifact, the error names those that are left."""
-    known = {trial.candidate.name: trial.artifact for trial in study.complete}
-    try:
-        return study.deployed(name)
-    except InputError:
-        if name not in known or study.store.has(known[name]):
-            raise
-        left = ", ".join(other for other, artifact in known.items() if study.store.has(artifact))
-        raise InputError(
-            f"the artifact of {name} is gone (pare gc removed it); {study.path} still has: {left}"
-        ) from None
 
 
 def _runtime(study: Study, name: str) -> str:

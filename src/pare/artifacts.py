@@ -76,6 +76,13 @@ def read(folder: str | Path, *, verify: bool = False) -> Artifact:
     return Artifact(path=folder, id=hashlib.sha256(raw).hexdigest()[:16], manifest=manifest, size_bytes=size)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file beside its place and renames it: readers see the old text or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
 def file_hash(path: Path) -> str:
     """The sha256 of a file's bytes."""
     with path.open("rb") as file:

@@ -281,8 +281,9 @@ class Trial:
 class ProofPlan:
     """What will be tested on the sealed split, frozen before the first read of it.
 
-    ``artifacts`` are in the order of testing, from the safest towards the cheapest. ``unit_rows`` is how many rows of a
-    unit count at most; it is declared from data that are not sealed.
+    ``artifacts`` are in the order of testing, from the safest towards the cheapest. ``rows`` is the hash of the sealed
+    rows (of those it starts with, if ``growing``). ``by_unit``: the test draws units, not rows. ``unit_rows`` is how many
+    rows of a unit count at most; it is declared from data that are not sealed.
     """
 
     reference: str
@@ -295,7 +296,9 @@ class ProofPlan:
     test: Literal["exact", "betting"]
     order_seed: int
     growing: bool = False
+    by_unit: bool = False
     unit_rows: int = 1
+    rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pare.methods.base import BuildContext
 from pare.testing.contexts import tiny_context, tiny_samples
 from pare.types import Artifact, Step
 
-ENCODER = Step("finetune", {"epochs": 1.0, "max_length": 32})
+ENCODER = Step("finetune", {"epochs": 1.0})
 RECIPES: dict[str, list[Step]] = {
     "linear": [Step("linear")],
     "static": [Step("static", {"epochs": 2.0, "width": 8, "tokens": 300})],

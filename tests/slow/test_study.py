@@ -88,7 +88,9 @@ def test_kill_9_at_any_moment_loses_no_finished_trial(small_task: Path, tmp_path
     subprocess.run(command(small_task, run), check=True, capture_output=True)
     assert finished(run) == finished(undisturbed)
     assert not list((run / "artifacts").glob(".tmp-*"))
-    assert UserLedger(Path(os.environ["PARE_HOME"]) / "pare.db").looks([]) == []
+    ledger = UserLedger(Path(os.environ["PARE_HOME"]) / "pare.db")
+    looks = ledger.looks([row for row, side in ledger.sides().items() if side == "test"])
+    assert [look for _, look in looks] == [1], "both runs tested the same plan on the same rows: one look"
 
 
 def _hear_ctrl_c() -> None:

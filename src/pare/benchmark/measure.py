@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -40,7 +41,8 @@ class Process:
         self._load = {"path": str(artifact.path), "runtime": runtime, "threads": threads, "texts": list(texts)}
 
     def __enter__(self) -> Process:
-        self.load_ms = float(self.ask("load", **self._load)["load_ms"])
+        reply = self.ask("load", **self._load)
+        self.load_ms, self.threads = float(reply["load_ms"]), int(reply["threads"])
         return self
 
     def __exit__(
@@ -77,17 +79,17 @@ def measure(
         rates = process.ask("throughput", seconds=seconds / 2)["rates"]
         after = energy.counter_j()
         memory = int(process.ask("memory")["memory_bytes"])
-        load_ms = process.load_ms
+        load_ms, used = process.load_ms, process.threads
     counted = None
     if before is not None and after is not None:
         counted = after - before if after >= before else after - before + energy.counter_range_j()
-    figures = _figures(times, rates, memory, load_ms, threads, counted)
+    figures = _figures(times, rates, memory, load_ms, used, counted)
     return Measurement(
         artifact=artifact.id,
         runtime=runtime,
         device=device.name,
         boundary="process",
-        workload=f"{len(texts)} texts, batch 1 and {BATCH}, {threads} threads",
+        workload=f"{len(texts)} texts, batch 1 and {BATCH}, {used} threads",
         figures=figures,
     )
 
@@ -123,6 +125,66 @@ class Comparison:
     rounds: int
 
 
+@dataclass
+class _Taken:
+    """What one of several artifacts did over the rounds. ``p50`` and ``rate`` are the medians of each round."""
+
+    times: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+    memory: int = 0
+    load_ms: float = 0.0
+    threads: int = 1
+
+    def figures(self) -> dict[str, Quantity]:
+        return _figures(self.times, self.rates, self.memory, self.load_ms, self.threads, None)
+
+
+def _interleaved(
+    served: Sequence[tuple[Artifact, str]], threads: int, texts: Sequence[str], rounds: int, seconds: float
+) -> list[_Taken]:
+    """Measures (artifact, runtime) pairs in turns, each in its own process, forwards and backwards by turns."""
+    taken = [_Taken() for _ in served]
+    with lock.machine(), ExitStack() as stack:
+        processes = [stack.enter_context(Process(artifact, runtime, threads, texts)) for artifact, runtime in served]
+        for number in range(rounds):
+            order = range(len(served)) if number % 2 == 0 else reversed(range(len(served)))
+            for i in order:
+                times = processes[i].ask("latency", seconds=seconds)["latencies_ms"]
+                rates = processes[i].ask("throughput", seconds=seconds)["rates"]
+                taken[i].times.extend(times)
+                taken[i].rates.extend(rates)
+                taken[i].p50.append(float(np.median(times)))
+                taken[i].rate.append(float(np.median(rates)))
+        for one, process in zip(taken, processes, strict=True):
+            one.memory = int(process.ask("memory")["memory_bytes"])
+            one.load_ms, one.threads = process.load_ms, process.threads
+    return taken
+
+
+def measure_together(
+    served: Sequence[tuple[Artifact, str]],
+    device: Device,
+    threads: int,
+    texts: Sequence[str],
+    rounds: int = 4,
+    seconds: float = 0.25,
+) -> list[Measurement]:
+    """Measures (artifact, runtime) pairs in interleaved rounds, so that their ratios hold on a noisy machine."""
+    return [
+        Measurement(
+            artifact=artifact.id,
+            runtime=runtime,
+            device=device.name,
+            boundary="process",
+            workload=f"{len(texts)} texts, batch 1 and {BATCH}, {one.threads} threads, interleaved in {rounds} rounds",
+            figures=one.figures(),
+        )
+        for (artifact, runtime), one in zip(served, _interleaved(served, threads, texts, rounds, seconds), strict=True)
+    ]
+
+
 def compare(
     pairs: Sequence[tuple[str, Artifact, str]],
     threads: int,
@@ -134,50 +196,26 @@ def compare(
 
     ``pairs`` are (name, artifact, runtime). A ratio is how many times better the first one is: (median, 25 %, 75 %).
     """
-    (first_name, first, first_runtime), (second_name, second, second_runtime) = pairs
-    times: tuple[list[float], list[float]] = ([], [])
-    rates: tuple[list[float], list[float]] = ([], [])
-    p50: list[float] = []
-    speed: list[float] = []
-    with (
-        lock.machine(),
-        Process(first, first_runtime, threads, texts) as a,
-        Process(second, second_runtime, threads, texts) as b,
-    ):
-        for number in range(rounds):
-            order = (0, 1) if number % 2 == 0 else (1, 0)
-            medians, throughputs = [0.0, 0.0], [0.0, 0.0]
-            for i in order:
-                taken = (a, b)[i].ask("latency", seconds=seconds)["latencies_ms"]
-                reached = (a, b)[i].ask("throughput", seconds=seconds)["rates"]
-                times[i].extend(taken)
-                rates[i].extend(reached)
-                medians[i], throughputs[i] = float(np.median(taken)), float(np.median(reached))
-            p50.append(medians[1] / medians[0])
-            speed.append(throughputs[0] / throughputs[1])
-        memory = [int(process.ask("memory")["memory_bytes"]) for process in (a, b)]
-        loads = [a.load_ms, b.load_ms]
+    (first_name, first, _), (second_name, second, _) = pairs
+    a, b = _interleaved([(artifact, runtime) for _, artifact, runtime in pairs], threads, texts, rounds, seconds)
     sizes = [
         {"size_bytes": Quantity(float(artifact.size_bytes), "bytes", "measured", "bytes of the served files")}
         for artifact in (first, second)
     ]
-    figures = tuple(sizes[i] | _figures(times[i], rates[i], memory[i], loads[i], threads, None) for i in (0, 1))
 
     def spread(values: Sequence[float]) -> tuple[float, float, float]:
         middle, low, high = (float(np.percentile(values, q)) for q in (50, 25, 75))
         return middle, low, high
 
-    size = second.size_bytes / first.size_bytes
-    load, held = loads[1] / loads[0], memory[1] / memory[0]
     return Comparison(
         names=(first_name, second_name),
-        figures=(figures[0], figures[1]),
+        figures=(sizes[0] | a.figures(), sizes[1] | b.figures()),
         ratios={
-            "size_bytes": (size, size, size),
-            "latency_p50_ms": spread(p50),
-            "throughput_per_s": spread(speed),
-            "load_ms": (load, load, load),
-            "memory_mb": (held, held, held),
+            "size_bytes": spread([second.size_bytes / first.size_bytes]),
+            "latency_p50_ms": spread([theirs / ours for ours, theirs in zip(a.p50, b.p50, strict=True)]),
+            "throughput_per_s": spread([ours / theirs for ours, theirs in zip(a.rate, b.rate, strict=True)]),
+            "load_ms": spread([b.load_ms / a.load_ms]),
+            "memory_mb": spread([b.memory / a.memory]),
         },
         rounds=rounds,
     )

@@ -71,7 +71,9 @@ def main() -> None:
             texts = command["texts"]
             start = time.perf_counter()
             engine = runtimes.load(artifacts.read(command["path"]), command["runtime"], command["threads"])
-            reply = {"load_ms": 1000 * (time.perf_counter() - start)}
+            load_ms = 1000 * (time.perf_counter() - start)
+            facts: dict[str, str] = getattr(engine, "facts", {})
+            reply = {"load_ms": load_ms, "threads": int(facts.get("threads", command["threads"]))}
             for text in texts[:8]:
                 engine.classify([text])
             engine.classify(texts[:32])

@@ -11,6 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pare.search.halving import FULL
+from pare.search.listener import Progress
 from pare.types import Trial
 from pare.units import duration, megabytes, percent
 
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 15.0
 
 
+def rung_name(rung: int) -> str:
+    return "full  " if rung == FULL else f"rung {rung}"
+
+
 def trial_line(study: Study, trial: Trial) -> str:
     """A finished trial in one line."""
-    name, rung = trial.candidate.name, f"rung {trial.rung}"
+    name, rung = trial.candidate.name, rung_name(trial.rung)
     if trial.state != "done":
         return f"{rung}  {name:<18} {trial.state}: {trial.why}"
     quality = percent(study.quality(trial))
@@ -66,13 +72,18 @@ class Display:
     def say(self, text: str) -> None:
         self._console.print(Text(text))
 
-    def progress(self, rung: int, candidate: str, share: float, words: str) -> None:
+    def progress(self, step: Progress) -> None:
         now = time.monotonic()
-        if self._step[0] != f"{candidate}/{words.partition(':')[0]}":
-            self._step = (f"{candidate}/{words.partition(':')[0]}", now)
+        name = f"{step.candidate}/{step.words.partition(':')[0]}"
+        if self._step[0] != name:
+            self._step = (name, now)
         spent = now - self._step[1]
-        left = f", {duration(spent / share - spent)} left of this step" if share > 0.02 and spent > 2 else ""
-        line = f"rung {rung}  {candidate}  {words or 'starting'}  {share:.0%}{left}  [{duration(now - self._start)}]"
+        left = f", {duration(spent / step.share - spent)} left of it" if step.share > 0.02 and spent > 2 else ""
+        whole = f", about {duration(step.left_s)} left in all" if step.left_s else ""
+        line = (
+            f"{rung_name(step.rung)}  {step.candidate}  {step.words or 'starting'}  {step.share:.0%}{left}{whole}"
+            f"  [{duration(now - self._start)}]"
+        )
         if self._live is not None:
             parts = [self._table] if self._table is not None else []
             self._live.update(Group(*parts, Text(line, style="dim")))

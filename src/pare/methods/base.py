@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from pare.types import Artifact, DataFacts, Sample, Shape
 
+MAX_LENGTH = 128
+"""The tokens of a text that an encoder reads, unless a recipe says otherwise."""
+
 
 @dataclass(frozen=True)
 class BuildContext:
@@ -24,6 +27,7 @@ class BuildContext:
     ``fidelity``        the share of the full training work to spend, in (0, 1].
     ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
+    ``data``            the hash of the rows and their sides, for the lineage.
     """
 
     train: Sequence[Sample]
@@ -36,6 +40,7 @@ class BuildContext:
     threads: int
     cache: Path
     progress: Callable[[float, str], None]
+    data: str = ""
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """The samples' labels as indices, (samples,)."""

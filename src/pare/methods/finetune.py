@@ -8,7 +8,7 @@ from pathlib import Path
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import BuildContext
+from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import lineage
 from pare.types import Artifact, DataFacts, Shape
 
@@ -27,7 +27,7 @@ class Finetune:
     hide: float = 0.1
     smoothing: float = 0.0
     batch: int = 32
-    max_length: int = 128
+    max_length: int = MAX_LENGTH
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 0.1:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pare.methods.base import BuildContext
 from pare.types import Artifact
 
+BUILDERS = ("pare-lm", "numpy", "scikit-learn", "tokenizers", "torch", "transformers", "openvino", "nncf")
+"""The packages whose version can change what a method builds."""
+
 
 def lineage(method: Any, name: str, parent: Artifact | None, ctx: BuildContext) -> dict[str, Any]:
-    """The parent (an artifact's id, or the base model's name), the step with all its parameters, the seed, the fidelity."""
+    """The parent (an artifact's id, or the base model's name), the step with all its parameters, the seed, the fidelity,
+    the hash of the data, and the versions of what built it.
+    """
     return {
         "parent": parent.id if parent else ctx.base.name,
         "step": {"method": name, "params": dataclasses.asdict(method)},
         "seed": ctx.seed,
         "fidelity": ctx.fidelity,
+        "data": ctx.data,
+        "versions": versions_of(BUILDERS),
     }
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """The installed ones of these packages, with their versions."""
+    found: dict[str, str] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

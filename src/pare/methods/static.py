@@ -54,10 +54,10 @@ class Static:
     max_length: Annotated[int, Meta(ge=1)] = 128
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """An upper bound: which tokens are kept depends on the data."""
+        """Exact to a few tokens, as for ``trim_vocab``."""
         tokens = min(self.tokens, shape.vocabulary or self.tokens)
         width = min(self.width, shape.width or self.width)
-        return anatomy(tokens, width, facts.classes, facts.tokens_per_row, exact=False)
+        return anatomy(tokens, width, facts.classes, facts.tokens_per_row)
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Trains on the train side and seals format ``static``. Raises MissingExtra without torch and transformers."""
@@ -136,14 +136,14 @@ SCALE = 16.0
 """The pooled vector's length in training; the head's weights carry it when served, where the length is 1."""
 
 
-def anatomy(tokens: int, width: int, classes: int, tokens_per_row: float, *, exact: bool = True) -> Shape:
+def anatomy(tokens: int, width: int, classes: int, tokens_per_row: float) -> Shape:
     """The parts of a static model."""
     parts = (
         Part("embeddings.word", tokens * width, bits=8, flops_per_token=2.0 * width),
         Part("scales", tokens, flops_per_token=1.0),
         Part("head", (width + 1) * classes, flops_per_request=2.0 * width * classes),
     )
-    return Shape(family="static", parts=parts, width=width, vocabulary=tokens, exact=exact)
+    return Shape(family="static", parts=parts, width=width, vocabulary=tokens)
 
 
 def _pooled(embeddings: Tensor, rows: Rows, dropout: float, rng: np.random.Generator) -> Tensor:

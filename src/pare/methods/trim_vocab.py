@@ -18,7 +18,7 @@ from pare.artifacts import seal
 from pare.errors import InputError
 from pare.families import Family, family_of, read_config
 from pare.families.trimming import trim
-from pare.methods.base import BuildContext
+from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import lineage
 from pare.types import Artifact, DataFacts, Part, Shape
 
@@ -42,9 +42,8 @@ class TrimVocab:
                 raise InputError(f"trim_vocab: {name} must be at least 1 but is {value}; set {name} to 1 or more")
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """An upper bound, except where special tokens and characters alone are more than ``tokens``."""
-        kept = min(self.tokens, shape.vocabulary)
-        return replace(_cut(shape, kept, shape.max_length), exact=False)
+        """Exact to a few tokens: common ones fill up what the data leave. Characters alone may be more."""
+        return _cut(shape, min(self.tokens, shape.vocabulary), MAX_LENGTH)
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Trims the parent (or the teacher) to the texts of train."""
@@ -64,7 +63,7 @@ class TrimVocab:
             out,
             format="encoder",
             labels=source.manifest.labels,
-            shape=replace(_cut(source.manifest.shape, len(trimmed.kept), length), exact=True),
+            shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
             lineage=lineage(self, "trim_vocab", source, ctx),
         )

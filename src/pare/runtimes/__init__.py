@@ -44,21 +44,34 @@ def runtime(name: str) -> Runtime:
     return found
 
 
+def runtime_for(artifact: Artifact, preferred: str | None = None) -> str:
+    """The name of the runtime that loads an artifact: the preferred one if it can, else the first of the table.
+
+    Raises InputError where none can, with each one's reason.
+    """
+    reasons = []
+    for name in dict.fromkeys([*([preferred] if preferred else []), *runtimes()]):
+        support = runtime(name).supports(artifact, this_device())
+        if support.ok:
+            return name
+        reasons.append(f"{name}: {support.why}")
+    raise InputError(f"{artifact.path} (format {artifact.manifest.format!r}) cannot be loaded: {'; '.join(reasons)}")
+
+
 _resolve = runtime
 
 
 def load(artifact: Artifact, runtime: str | None = None, threads: int | None = None) -> Engine:
     """Loads an artifact with the named runtime, or with the first of the table that supports it.
 
-    ``threads`` defaults to every core this process may use. Raises InputError where no runtime can load the artifact,
-    with each one's reason, and MissingExtra where the runtime's package is not installed.
+    ``threads`` defaults to every core this process may use. Raises InputError where the runtime cannot load the artifact,
+    with the reason, and MissingExtra where its package is not installed.
     """
     device = this_device()
-    reasons = []
-    for name in [runtime] if runtime else runtimes():
-        adapter = _resolve(name)
-        support = adapter.supports(artifact, device)
-        if support.ok:
-            return adapter.load(artifact, device, threads or device.cores)
-        reasons.append(f"{name}: {support.why}")
-    raise InputError(f"{artifact.path} (format {artifact.manifest.format!r}) cannot be loaded: {'; '.join(reasons)}")
+    adapter = _resolve(runtime or runtime_for(artifact))
+    support = adapter.supports(artifact, device)
+    if not support.ok:
+        raise InputError(
+            f"{artifact.path} (format {artifact.manifest.format!r}) cannot be loaded: {adapter.name}: {support.why}"
+        )
+    return adapter.load(artifact, device, threads or device.cores)

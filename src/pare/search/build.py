@@ -13,6 +13,7 @@ import msgspec
 from pare import methods
 from pare.artifacts import Store
 from pare.methods.base import BuildContext
+from pare.methods.lineage import BUILDERS, versions_of
 from pare.search.space import trunk_end
 from pare.store import Ledger
 from pare.types import Artifact, Candidate, Step
@@ -21,13 +22,16 @@ Progress = Callable[[float, str], None]
 
 
 class Builder:
-    """Runs recipes against one build context. Keys are hashes of everything that a result depends on."""
+    """Runs recipes against one build context. Keys are hashes of everything that a result depends on: data, base, seed,
+    recipe and fidelity, threads, and the versions of what trains and lowers.
+    """
 
     def __init__(self, ctx: BuildContext, ledger: Ledger, store: Store, facts_key: str) -> None:
         self._ctx = ctx
         self._ledger = ledger
         self._store = store
-        self._facts_key = facts_key
+        versions = sorted(versions_of(BUILDERS).items())
+        self._facts_key = f"{facts_key}:{ctx.threads}:{versions}"
 
     def build(self, candidate: Candidate, fidelity: float, progress: Progress) -> tuple[Artifact, float]:
         """The artifact of a candidate and the seconds that its steps took when they were built, shared ones included.

@@ -24,6 +24,8 @@ SURE = 0.8
 HOPELESS = 2.0
 FIRST_RUNG = 0.04
 """The work of the first rung, as a share of the reference's training FLOPs."""
+FULL = 9
+"""The number of the rung of full work: above any small one, and the same whatever candidates a task names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Proposal:
 @dataclass(frozen=True)
 class Rules:
     """What a study goes by: its limits, the metric of its bar, the error that the bar allows on dev, a trial's chance to be
-    proven within the limits, and whether bytes are what it minimises: only they are known of a trunk before it is built.
+    proven within the limits, whether bytes are what it minimises (only they are known of a trunk before it is built), and
+    which limits a built trial breaks.
     """
 
     limits: Limits
@@ -48,6 +51,7 @@ class Rules:
     allowed: float
     chance: Callable[[Trial], float]
     by_size: bool = True
+    broken: Callable[[Trial], str] = lambda trial: ""
 
     def clears(self, trial: Trial) -> bool:
         """Whether a trial counts as clearing the bar."""
@@ -69,20 +73,55 @@ def rungs(space: Space) -> list[float]:
 def next_proposal(space: Space, trials: Sequence[Trial], rules: Rules) -> Proposal | None:
     """The next thing to do, or None when the study is complete."""
     done = {(trial.candidate.name, trial.rung): trial for trial in trials}
-    full = len(rungs(space))
     for proposal in (
-        *(Proposal(entry, full, 1.0) for entry in space.entries if not entry.halved),
+        *(Proposal(entry, FULL, 1.0) for entry in space.entries if not entry.halved),
         *_small_rungs(space, done, rules),
         *_taken_up_again(space, done, rules),
     ):
-        known = done.get((proposal.entry.name, proposal.rung))
-        if known is not None and not (known.state == "dropped" and not proposal.skip):
-            continue
         shown_against = proposal.entry.name in (REFERENCE, BASELINE)
-        judged = proposal.rung == full and not shown_against
+        if shown_against and _hopeless(space, done, rules):
+            continue
+        judged = proposal.rung == FULL and not shown_against
         why = estimate.excludes(proposal.entry.shape, rules.limits) if judged else ""
-        return Proposal(proposal.entry, full, 1.0, why, excluded=True) if why else proposal
+        known = done.get((proposal.entry.name, proposal.rung))
+        if known is not None and not _open_again(known, proposal, why):
+            continue
+        return Proposal(proposal.entry, FULL, 1.0, why, excluded=True) if why else proposal
     return None
+
+
+def _open_again(known: Trial, proposal: Proposal, why: str) -> bool:
+    """Whether what was not built may be built after all: taken up again, or no longer excluded by the limits."""
+    return (known.state == "dropped" and not proposal.skip) or (known.state == "excluded" and not why)
+
+
+def _hopeless(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rules) -> bool:
+    """Whether the limits rule out everything but the reference, as built or for certain: then it need not be trained."""
+    for entry in space.entries:
+        trial = done.get((entry.name, FULL))
+        if entry.name in (REFERENCE, BASELINE) or estimate.excludes(entry.shape, rules.limits):
+            continue
+        if trial is None or trial.state != "done" or not rules.broken(trial):
+            return False
+    return True
+
+
+def remaining(space: Space, trials: Sequence[Trial], limits: Limits) -> float:
+    """About how many training FLOPs the study still has to do: what is not finished, of students those that a rung keeps."""
+    done = {(trial.candidate.name, trial.rung) for trial in trials}
+    work: dict[str, float] = {}
+    for entry in space.entries:
+        if not entry.halved and (entry.name, FULL) not in done and not estimate.excludes(entry.shape, limits):
+            work.setdefault(entry.trunk, entry.work)
+    work = {trunk: flops for trunk, flops in work.items() if (trunk, FULL) not in done}
+    trunks = _trunks(space, limits)
+    small, alive = rungs(space), len(trunks)
+    left = sum(work.values())
+    for rung, flops in enumerate(small):
+        left += flops * sum((entries[0].name, rung) not in done for entries in list(trunks.values())[:alive])
+        alive = -(-alive // ETA)
+    kept = list(trunks.values())[:alive]
+    return left + sum(entries[0].work for entries in kept if (entries[0].name, FULL) not in done)
 
 
 def _trunks(space: Space, limits: Limits) -> dict[str, list[Entry]]:
@@ -118,11 +157,11 @@ def _small_rungs(space: Space, done: Mapping[tuple[str, int], Trial], rules: Rul
         for trunk in alive:
             if trunk not in kept:
                 why = reasons.get(trunk, "it failed on a smaller rung")
-                found.extend(Proposal(entry, len(small), 1.0, skip=why) for entry in trunks[trunk])
+                found.extend(Proposal(entry, FULL, 1.0, skip=why) for entry in trunks[trunk])
         alive = kept
     for trunk in alive:
         sure = _sure([entry for cheaper in alive[: alive.index(trunk)] for entry in trunks[cheaper]], done, rules)
-        found.extend(Proposal(entry, len(small), 1.0, skip=sure) for entry in trunks[trunk])
+        found.extend(Proposal(entry, FULL, 1.0, skip=sure) for entry in trunks[trunk])
     return found
 
 
@@ -161,17 +200,16 @@ def _taken_up_again(space: Space, done: Mapping[tuple[str, int], Trial], rules: 
     Deeper students are taken to be better: only trunks between the dearest that missed and the cheapest that clears can
     change the answer, and only while nothing else that clears is as cheap as they could be.
     """
-    full = len(rungs(space))
     trunks = _trunks(space, rules.limits)
     clears: dict[str, bool] = {}
     for trunk, entries in trunks.items():
-        trials = [done.get((entry.name, full)) for entry in entries]
+        trials = [done.get((entry.name, FULL)) for entry in entries]
         if not any(trial is None or trial.state == "dropped" for trial in trials):
             clears[trunk] = any(trial is not None and trial.state == "done" and rules.clears(trial) for trial in trials)
     order = list(trunks)
     first = max((order.index(trunk) + 1 for trunk, good in clears.items() if not good), default=0)
     last = min((order.index(trunk) for trunk, good in clears.items() if good), default=len(order))
-    others = [done.get((entry.name, full)) for entry in space.entries if not entry.halved]
+    others = [done.get((entry.name, FULL)) for entry in space.entries if not entry.halved]
     rivals = [
         trial.size_bytes
         for trial in others
@@ -184,7 +222,7 @@ def _taken_up_again(space: Space, done: Mapping[tuple[str, int], Trial], rules: 
     ]
     if not open_trunks:
         return []
-    return [Proposal(entry, full, 1.0) for entry in trunks[open_trunks[len(open_trunks) // 2]]]
+    return [Proposal(entry, FULL, 1.0) for entry in trunks[open_trunks[len(open_trunks) // 2]]]
 
 
 def _competes(trial: Trial) -> bool:

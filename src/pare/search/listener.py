@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pare.types import Trial
 
 if TYPE_CHECKING:
     from pare.search.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the step in work is: ``share`` in [0, 1]. ``left_s`` is about what the whole study still takes, or None."""
+
+    rung: int
+    candidate: str
+    share: float
+    words: str
+    left_s: float | None = None
 
 
 class Listener(Protocol):
@@ -17,8 +29,8 @@ class Listener(Protocol):
         """A sentence for the user."""
         ...
 
-    def progress(self, rung: int, candidate: str, share: float, words: str) -> None:
-        """How far the step in work is, as a share in [0, 1]."""
+    def progress(self, step: Progress) -> None:
+        """How far the step in work is."""
         ...
 
     def finished(self, study: Study, trial: Trial) -> None:
@@ -31,6 +43,6 @@ class Silent:
 
     def say(self, text: str) -> None: ...
 
-    def progress(self, rung: int, candidate: str, share: float, words: str) -> None: ...
+    def progress(self, step: Progress) -> None: ...
 
     def finished(self, study: Study, trial: Trial) -> None: ...

@@ -7,36 +7,33 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pare.artifacts import write_whole
 from pare.data import Dataset, Task, prepare, write_quarantine
 from pare.errors import InputError, MissingExtra
 from pare.evaluation.metrics import Metric, bar_metric
 from pare.families import read_config
 from pare.families.tokens import script_advice, scripts_unknown, token_facts
-from pare.methods.base import BuildContext
+from pare.methods.base import MAX_LENGTH, BuildContext
+from pare.methods.lineage import BUILDERS, versions_of
 from pare.planner import estimate
 from pare.proof.looks import look_alpha
-from pare.proof.power import betting_power, smallest_provable_margin
+from pare.proof.power import above_power, smallest_provable_margin
 from pare.runtimes import this_device
 from pare.search import bases
 from pare.search.build import cache_folder
 from pare.search.listener import Listener
-from pare.search.proving import independent, kind_of_test
+from pare.search.proving import deal, draws_units, independent, kind_of_test, largest_unit
 from pare.search.space import REFERENCE, Space, ladder
 from pare.search.study import QUARANTINE, TASK, Facts, Study
-from pare.search.survivors import Goal
+from pare.search.survivors import ASSUMED_DISCORDANCE, Goal
 from pare.store import UserLedger
-from pare.types import DataFacts
+from pare.types import Bar, DataFacts
 from pare.units import percent
 
-MAX_LENGTH = 128
 LEAST_MARGIN = 0.02
 MOST_MARGIN = 0.5
-ASSUMED_DISCORDANCE = 0.04
-"""The share of sealed rows on which a good candidate and the reference are assumed to differ, before anything is known."""
-PACKAGES = ("pare-lm", "numpy", "scikit-learn", "openvino", "tokenizers", "torch", "transformers", "nncf")
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,21 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
     try:
         dataset = prepare(task.data, user.sides())
         study = Study(run)
-        _same_task(study, task, dataset)
+        binding = _binding(study, task, dataset)
+        look = _coming_look(study, task.bar, user.looks(dataset.test.ids))
+        folder, missing = _base(task)
+        facts, notes = _data_facts(dataset, folder)
+        goal = _goal(task, measure, dataset, look)
+        space = ladder(task, read_config(folder) if folder else None, facts)
+        _possible(space, task)
+        # nothing is written before all of the above is found to be sound
+        study.ledger.set_fact("binding", binding)
         user.record(dataset.membership())
-        look = _coming_look(study, user.looks(dataset.test.ids))
     finally:
         user.close()
-    (run / TASK).write_text(task.to_yaml(run), encoding="utf-8")
+    write_whole(run / TASK, task.to_yaml(run))
     write_quarantine(run / QUARANTINE, dataset.quarantined)
-    folder, missing = _base(task)
-    facts, notes = _data_facts(dataset, folder)
-    goal = _goal(task, measure, dataset, look)
-    notes = [*_describe(dataset, run), *notes]
-    space = ladder(task.candidates, task.base, read_config(folder) if folder else None, facts)
-    _possible(space, task)
+    notes = [*_describe(task, dataset, run), *notes]
     for note in (*notes, *_provable(task, goal, dataset, look)):
         listener.say(note)
     known = study.ledger.fact("facts", Facts)
@@ -91,24 +90,26 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         threads=this_device().cores,
         cache=cache_folder(run),
         progress=lambda share, words: None,
+        data=dataset.hash,
     )
-    return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
+    wanted = missing if any(candidate != "linear" for candidate in task.candidates) or not task.bar.at_least else None
+    return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", wanted)
 
 
-def _same_task(study: Study, task: Task, dataset: Dataset) -> None:
-    """A run folder belongs to one data set, base, reference and seed; bar, limits and budget may change."""
+def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
+    """What a run folder belongs to, once something was tried in it: one data set, base, reference and seed. Bar, limits and
+    budget may change. Raises InputError where it belongs to others.
+    """
     binding = {"data": dataset.hash, "base": task.base, "reference": task.reference, "seed": str(task.seed)}
-    known = study.ledger.fact("binding", dict[str, str])
-    if known is None:
-        study.ledger.set_fact("binding", binding)
-        return
-    for field, value in binding.items():
-        if known.get(field) != value:
-            what = "the rows of its data" if field == "data" else field
+    known = study.ledger.fact("binding", dict[str, str]) if study.trials else None
+    for field, value in binding.items() if known else ():
+        if known and known.get(field) != value:
+            what = "data: other rows, labels, units or sides" if field == "data" else field
             raise InputError(
                 f"{study.path} holds a study with another {what} ({known.get(field)}, now {value}); "
                 "give --run another folder, or remove this one"
             )
+    return binding
 
 
 def _base(task: Task) -> tuple[Path | None, MissingExtra | None]:
@@ -155,23 +156,31 @@ def _goal(task: Task, measure: Metric, dataset: Dataset, look: int) -> Goal:
     return Goal(task.bar.metric, margin, task.bar.at_least, alpha, max(1, dataset.test.n))
 
 
-def _coming_look(study: Study, looks: Sequence[tuple[str, int]]) -> int:
-    """The number of the look that this study has booked already, or of the one that it is about to take."""
-    own = {plan for plan, _, _ in study.ledger.proofs()}
-    booked = [look for plan, look in looks if plan in own]
-    return booked[-1] if booked else len(looks) + 1
+def _coming_look(study: Study, bar: Bar, looks: Sequence[tuple[str, int]]) -> int:
+    """The number of the look that this study has booked for the bar already, or of the one that it is about to take."""
+    own = {asked.plan for asked in study.asked() if asked.bar == bar}
+    return next((look for plan, look in looks if plan in own), len(looks) + 1)
 
 
 def provable(task: Task, measure: Metric, dataset: Dataset, alpha: float) -> float:
     """The smallest margin that these sealed rows prove with 80 % power if a candidate is as good as the reference."""
     alone = independent(task, dataset)
-    n = max(1, dataset.test.n if alone else dataset.test.units)
     if kind_of_test(measure, alone, task.bar.growing) == "exact":
+        n = max(1, dataset.test.n)
         return round(min(MOST_MARGIN, smallest_provable_margin(n, alpha, 0.8, ASSUMED_DISCORDANCE)), 4)
+    by_unit = draws_units(task, dataset)
+    rows = deal(
+        measure,
+        dataset.test.classes,
+        dataset.test.n,
+        dataset.test.units,
+        by_unit,
+        largest_unit(dataset) if by_unit else 1,
+    )
     low, high = 0.0, MOST_MARGIN
     while high - low > 0.002:
         middle = (low + high) / 2
-        enough = betting_power(n, middle, ASSUMED_DISCORDANCE, 0.0, alpha, growing=task.bar.growing) >= 0.8
+        enough = rows.power(middle, ASSUMED_DISCORDANCE, alpha, task.bar.growing) >= 0.8
         low, high = (low, middle) if enough else (middle, high)
     return round(high, 4)
 
@@ -187,7 +196,7 @@ def _possible(space: Space, task: Task) -> None:
         )
 
 
-def _describe(dataset: Dataset, run: Path) -> list[str]:
+def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
     """What was read, and what was set aside."""
     facts = dataset.facts
     sides = (
@@ -195,6 +204,12 @@ def _describe(dataset: Dataset, run: Path) -> list[str]:
         f"{dataset.test.n:,} sealed"
     )
     notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}"]
+    share = dataset.test.n / (len(dataset.train) + len(dataset.dev) + len(dataset.calibration) + dataset.test.n)
+    if facts.recorded and task.data.test is None and abs(share - task.data.test_share) > 0.05:
+        notes.append(
+            f"sides: {facts.recorded:,} rows keep the side they were given before, so {share:.0%} are sealed; "
+            f"test_share {task.data.test_share:g} holds for new rows only"
+        )
     if dataset.quarantined:
         reasons = Counter(item.reason.split(" of ")[0].split(" has ")[0].rstrip(".") for item in dataset.quarantined)
         most = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
@@ -210,6 +225,8 @@ def _describe(dataset: Dataset, run: Path) -> list[str]:
 
 def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
     """What the sealed rows can prove, said before any training."""
+    if goal.at_least is not None:
+        return [_provable_level(task, goal, dataset, look)]
     measure = bar_metric(task.bar.metric)
     smallest = provable(task, measure, dataset, goal.alpha)
     notes = [
@@ -226,6 +243,24 @@ def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
             f"bar: within {100 * goal.margin:.2f} points is tighter than that; expect 'unproven', or label more"
         )
     return notes
+
+
+def _provable_level(task: Task, goal: Goal, dataset: Dataset, look: int) -> str:
+    """How good a candidate must be to be proven against a fixed bar: by the binomial test, for other metrics a guide."""
+    bar, n = goal.at_least or 0.0, max(1, dataset.test.n)
+    low, high = bar, 1.0
+    while high - low > 0.0005:
+        middle = (low + high) / 2
+        low, high = (low, middle) if above_power(n, bar, middle, goal.alpha) >= 0.8 else (middle, high)
+    if high == 1.0:
+        return (
+            f"provable: {n:,} sealed rows cannot prove 'at least {percent(bar)}' with 80 % power; expect 'unproven', "
+            f"or label more"
+        )
+    return (
+        f"provable: {n:,} sealed rows prove 'at least {percent(bar)}' in {task.bar.metric} with 80 % power at "
+        f"{percent(1 - goal.alpha)} (look {look}) if the truth is {percent(high)} or more"
+    )
 
 
 def _facts(
@@ -249,16 +284,6 @@ def _facts(
         look=look,
         device=device,
         threads=device.cores,
-        versions={"python": platform.python_version(), **_versions()},
+        versions={"python": platform.python_version(), **versions_of(BUILDERS)},
         notes=notes,
     )
-
-
-def _versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,8 @@ from pare.data.read import Columns, cell, rows
 from pare.errors import InputError, nearest
 from pare.evaluation.metrics import Metric
 from pare.search.proving import Outcome, Sheet
-from pare.search.space import REFERENCE
-from pare.search.study import LEDGER, Study
-from pare.types import Artifact
+from pare.search.study import artifact_at
+from pare.types import SIDES, Artifact, Sample, Side
 
 FIELDS = ("prediction", "label", "answer")
 """Columns in which a file of predictions may hold the predicted label, in order of preference."""
@@ -27,67 +27,124 @@ FIELDS = ("prediction", "label", "answer")
 
 @dataclass(frozen=True)
 class Judged:
-    """Labelled rows, and what each model makes of them. Identities are content hashes."""
+    """Labelled rows as a test sees them, and what each model makes of them."""
 
     sheet: Sheet
     outcomes: tuple[Outcome, ...]
-    identities: tuple[str, ...]
 
 
-def judged(data: Path, input: str, target: str, measure: Metric, models: Sequence[Path]) -> Judged:
-    """Reads labelled rows and the models' answers to them.
+# -- before a look is booked ------------------------------------------------------------------------------------------
 
-    Raises InputError where a model is neither an artifact, a run nor a file of predictions; where a file's rows do not
-    match the data's; or where a metric needs more than labels and a file has only those.
+
+def labelled(data: Path, input: str, target: str) -> list[Sample]:
+    """The rows of a file, in its order, each as a draw of its own.
+
+    Raises InputError where it cannot be read, has no rows, or a row has no label.
     """
-    labelled = list(rows(str(data), Columns(input, target)))
-    if not labelled:
+    found = list(rows(str(data), Columns(input, target)))
+    if not found:
         raise InputError(f"{data} has no rows; a proof needs labelled rows")
-    bare = next((row for row in labelled if not row.label), None)
+    bare = next((row for row in found if not row.label), None)
     if bare is not None:
         raise InputError(f"{bare.file}, line {bare.line}: {target} is empty; label the row, or leave it out everywhere")
-    samples = [kept.sample for kept in keep_sealed(labelled)]
+    return [kept.sample for kept in keep_sealed(found)]
+
+
+def identity(path: Path) -> str:
+    """The content hash of a file of predictions, or of the artifact that a folder stands for."""
+    return artifacts.file_hash(path)[:16] if path.is_file() else _artifact(path).id
+
+
+def check_models(models: Sequence[Path], samples: Sequence[Sample], measure: Metric) -> None:
+    """Raises InputError where a model cannot be judged on these rows by this metric: a look at them would be wasted."""
+    for path in models:
+        if path.is_file() and measure.name == "brier":
+            raise InputError(f"{measure.name} needs probabilities, and {path} holds labels only; use accuracy")
+        check_labels(path, samples)
+
+
+def check_labels(path: Path, samples: Sequence[Sample]) -> None:
+    """Raises InputError where predictions do not match the rows one to one, or a model shares no label with them."""
+    known: Sequence[str]
+    if path.is_file():
+        known = read_predictions(path)
+        if len(known) != len(samples):
+            raise InputError(
+                f"{path} has {len(known)} predictions for {len(samples)} rows of data; "
+                "they must match one to one, in order"
+            )
+    else:
+        known = _artifact(path).manifest.labels
+    if {sample.label for sample in samples}.isdisjoint(known):
+        raise InputError(
+            f"{path} must answer with the labels of the data but shares none with them: it says {known[0]!r}, "
+            f"the data say {samples[0].label!r}; write them alike"
+        )
+
+
+def check_unseen(models: Sequence[Path], samples: Sequence[Sample], sides: Mapping[str, Side]) -> None:
+    """Raises InputError where a model may have seen some of the rows: an earlier split recorded their ``sides``.
+
+    Where a file of predictions comes from is not known, so two files are taken at their word.
+    """
+    if all(path.is_file() for path in models):
+        return
+    seen = Counter(side for sample in samples if (side := sides.get(sample.id)) not in (None, "test"))
+    if seen:
+        found = ", ".join(f"{seen[side]} {side}" for side in SIDES if seen[side])
+        raise InputError(
+            f"rows of a proof must be new to both models but {seen.total()} of {len(samples)} were used by pare find "
+            f"({found}); give rows that neither model has seen"
+        )
+
+
+def _artifact(path: Path) -> Artifact:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give an artifact's folder, a run's folder, or a file of predictions")
+    return artifact_at(path)[1]
+
+
+# -- after it ---------------------------------------------------------------------------------------------------------
+
+
+def judged(samples: Sequence[Sample], measure: Metric, models: Sequence[Path]) -> Judged:
+    """The models' answers to labelled rows. Call it after the ``check_`` functions, and after a look was booked."""
     found = [_answers(path, [sample.text for sample in samples]) for path in models]
-    classes = tuple(sorted({sample.label for sample in samples}.union(*(labels for labels, _, _ in found))))
+    classes = tuple(sorted({sample.label for sample in samples}.union(*(labels for labels, _ in found))))
     index = {label: i for i, label in enumerate(classes)}
     truth = np.array([index[sample.label] for sample in samples], dtype=np.int64)
-    outcomes = tuple(_outcome(path, measure, answer, index, truth) for path, answer in zip(models, found, strict=True))
     ids = [sample.id for sample in samples]
-    sheet = Sheet(ids, ids, truth, classes)
-    return Judged(sheet, outcomes, tuple(identity for _, _, identity in found))
+    return Judged(Sheet(ids, ids, truth, classes), tuple(_outcome(measure, answer, index, truth) for answer in found))
 
 
-Answer = tuple[tuple[str, ...], "NDArray[np.float32] | list[str]", str]
-"""(the labels a model knows, its logits or its predicted labels, its identity)."""
+Answer = tuple[Sequence[str], "NDArray[np.float32] | list[str]"]
+"""(the labels a model knows, its logits as served or its predicted labels)."""
 
 
 def _answers(path: Path, texts: Sequence[str]) -> Answer:
     if path.is_file():
         labels = read_predictions(path)
-        if len(labels) != len(texts):
-            raise InputError(
-                f"{path} has {len(labels)} predictions for {len(texts)} rows of data; they must match one to one, in order"
-            )
-        return tuple(sorted(set(labels))), labels, artifacts.file_hash(path)[:16]
+        return sorted(set(labels)), labels
     artifact = _artifact(path)
     engine = runtimes.load(artifact)
     try:
-        return artifact.manifest.labels, engine.logits(texts), artifact.id
+        logits = engine.logits(texts)
     finally:
         engine.close()
+    return artifact.manifest.labels, logits / np.float32(artifact.manifest.decoding.get("temperature", 1.0))
 
 
-def _artifact(path: Path) -> Artifact:
-    if (path / LEDGER).is_file():
-        study = Study.open(path)
-        try:
-            winner = study.winner
-            return study.deployed(winner.candidate.name if winner else REFERENCE)
-        finally:
-            study.close()
-    if not path.exists():
-        raise InputError(f"{path} does not exist; give an artifact's folder, a run's folder, or a file of predictions")
-    return artifacts.read(path)
+def _outcome(measure: Metric, answer: Answer, index: dict[str, int], truth: NDArray[np.int64]) -> Outcome:
+    labels, given = answer
+    wide = np.full((len(truth), len(index)), -1e9, dtype=np.float32)
+    if isinstance(given, list):
+        wide[np.arange(len(truth)), [index[label] for label in given]] = 0.0
+    else:
+        wide[:, [index[label] for label in labels]] = given
+    return Outcome(measure.values(wide, truth), wide.argmax(axis=1).astype(np.int64))
+
+
+# -- files of predictions ---------------------------------------------------------------------------------------------
 
 
 def read_predictions(path: Path) -> list[str]:
@@ -132,15 +189,3 @@ def _column(path: Path, names: Sequence[str]) -> str:
         if field in names:
             return field
     raise InputError(f"{path} has no column of predictions ({', '.join(FIELDS)}); {nearest('prediction', names)}")
-
-
-def _outcome(path: Path, measure: Metric, answer: Answer, index: dict[str, int], truth: NDArray[np.int64]) -> Outcome:
-    labels, given, _ = answer
-    wide = np.full((len(truth), len(index)), -1e9, dtype=np.float32)
-    if isinstance(given, list):
-        if measure.name == "brier":
-            raise InputError(f"{measure.name} needs probabilities, and {path} holds labels only; use accuracy")
-        wide[np.arange(len(truth)), [index[label] for label in given]] = 0.0
-    else:
-        wide[:, [index[label] for label in labels]] = given
-    return Outcome(measure.values(wide, truth), wide.argmax(axis=1).astype(np.int64))

@@ -7,8 +7,9 @@ random order: other bounded metrics, rows that come in units, classes that count
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +61,66 @@ def independent(task: Task, dataset: Dataset) -> bool:
     return task.data.unit is None or dataset.test.units == dataset.test.n
 
 
+def draws_units(task: Task, dataset: Dataset) -> bool:
+    """Whether the test draws units instead of rows. A growing plan with a unit does, whatever its first rows look like."""
+    return task.data.unit is not None and (task.bar.growing or not independent(task, dataset))
+
+
+@dataclass(frozen=True)
+class Deal:
+    """How sealed rows are dealt into the rounds that a betting test plays: ``rounds`` of ``rows`` independent rows each,
+    where up to ``most`` may come, out of ``labels_per_round`` labelled ones. One row a round where rows are independent.
+    """
+
+    rounds: int
+    rows: int = 1
+    most: int = 1
+    labels_per_round: float = 1.0
+
+    def labels(self, margin: float, discordance: float, drop: float, alpha: float, growing: bool) -> int | None:
+        """About how many labelled rows prove the margin with 80 % power; None if the drop is not below it."""
+        if drop >= margin:
+            return None
+        needed = power.betting_labels_needed(
+            margin, discordance, drop, alpha, growing=growing, rows=self.rows, most=self.most
+        )
+        return None if needed is None else math.ceil(needed * self.labels_per_round)
+
+    def power(self, margin: float, discordance: float, alpha: float, growing: bool) -> float:
+        """The power at this margin if there is no true drop."""
+        return power.betting_power(
+            self.rounds, margin, discordance, 0.0, alpha, growing=growing, rows=self.rows, most=self.most
+        )
+
+
+def deal(measure: Metric, classes: Mapping[str, int], n: int, units: int, by_unit: bool, unit_rows: int) -> Deal:
+    """The deal of ``n`` sealed rows in so many ``units`` and ``classes``.
+
+    A round over all classes averages a batch of each; it varies as the mean of as many independent rows as give the same
+    variance, which is what ``rows`` counts.
+    """
+    if measure.reduce == "class_mean" and classes:
+        rounds = min(classes.values())
+        draws = round(len(classes) ** 2 / sum(rounds / count for count in classes.values()))
+        return Deal(rounds, max(1, draws), max(1, draws), n / rounds)
+    if by_unit:
+        mean = n / max(1, units)
+        return Deal(max(1, units), max(1, round(min(mean, unit_rows))), unit_rows, mean)
+    return Deal(max(1, n))
+
+
+def dealt(measure: Metric, sheet: Sheet, plan: ProofPlan) -> Deal:
+    """The deal of a plan's rows."""
+    classes = Counter(sheet.classes[target] for target in sheet.targets)
+    return deal(measure, classes, len(sheet.ids), len(set(sheet.units)), plan.by_unit, plan.unit_rows)
+
+
+def largest_unit(dataset: Dataset) -> int:
+    """The most rows that a unit has outside the sealed side: what a plan declares of the sealed ones."""
+    counts = Counter(sample.unit for sample in (*dataset.train, *dataset.dev, *dataset.calibration))
+    return max(counts.values(), default=1)
+
+
 def plan_id(plan: ProofPlan) -> str:
     """A hash of what a plan would test. Artifact ids are content hashes, so the same id means the same test."""
     return hashlib.sha256(msgspec.json.encode(plan, order="deterministic")).hexdigest()[:16]
@@ -81,7 +142,7 @@ def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Se
     decision = decide(tests, alpha)
     found = tuple(_evidence(plan, measure, sheet, index, outcome, decision) for index, outcome in enumerate(outcomes))
     winner = "" if decision.winner is None else plan.names[decision.winner]
-    needed = _labels_needed(plan, reference, outcomes, tests, alpha) if decision.verdict == "unproven" else None
+    needed = _labels_needed(plan, sheet, reference, outcomes, tests, alpha) if decision.verdict == "unproven" else None
     reference_value = 0.0 if reference is None else _value(measure, sheet, reference)
     return Verdict(
         answer=decision.verdict,
@@ -141,11 +202,11 @@ def _bets(plan: ProofPlan, bar: float, bounds: tuple[float, float], alpha: float
 
 def _rounds(plan: ProofPlan, measure: Metric, sheet: Sheet, values: Floats) -> tuple[Floats, Floats | None]:
     """What is bet on, in the plan's order: rows, sums of units with their sizes, or rounds over all classes."""
-    order = _order(sheet, plan.order_seed)
+    order = _order(plan, sheet)
     if measure.reduce == "class_mean":
         names = [sheet.classes[target] for target in sheet.targets[order]]
         return rounds.stratified_rounds(values[order], names, sorted(set(names))), None
-    if sheet.independent:
+    if not plan.by_unit:
         return values[order], None
     capped = _capped([sheet.units[i] for i in order], plan.unit_rows)
     return rounds.unit_sums(values[order[capped]], [sheet.units[i] for i in order[capped]])
@@ -162,14 +223,14 @@ def _capped(units: Sequence[str], most: int) -> list[int]:
     return kept
 
 
-def _order(sheet: Sheet, seed: int) -> Ints:
+def _order(plan: ProofPlan, sheet: Sheet) -> Ints:
     """The fixed random order of rows. Rows of a unit stay together; later parts of a growing plan come after."""
     bounds = [*sheet.parts, len(sheet.ids)] if sheet.parts else [len(sheet.ids)]
     ordered: list[int] = []
     start = 0
     for end in bounds:
-        keys = [sheet.ids[i] if sheet.independent else sheet.units[i] for i in range(start, end)]
-        ordered.extend(start + int(i) for i in rounds.fixed_order(keys, seed))
+        keys = (sheet.units if plan.by_unit else sheet.ids)[start:end]
+        ordered.extend(start + int(i) for i in rounds.fixed_order(keys, plan.order_seed))
         start = end
     return np.array(ordered, dtype=np.int64)
 
@@ -193,17 +254,33 @@ def _evidence(
 
 
 def _labels_needed(
-    plan: ProofPlan, reference: Outcome | None, outcomes: Sequence[Outcome], tests: Sequence[Test], alpha: float
+    plan: ProofPlan,
+    sheet: Sheet,
+    reference: Outcome | None,
+    outcomes: Sequence[Outcome],
+    tests: Sequence[Test],
+    alpha: float,
 ) -> int | None:
     """How many sealed rows the test in use would need for 80 % power, if the safest candidate's result is the truth."""
-    if not outcomes or reference is None or plan.within is None:
+    if not outcomes:
+        return None
+    found = tests[0].estimate
+    if plan.at_least is not None:
+        if plan.test == "exact":
+            return power.labels_needed_above(plan.at_least, found, alpha)
+        low, high = metric(plan.metric).bounds
+        bar, level = ((value - low) / (high - low) for value in (plan.at_least, found))
+        return dealt(metric(plan.metric), sheet, plan).labels(
+            max(level - bar, 0.0), max(level * (1 - level), 1e-4), 0.0, alpha, plan.growing
+        )
+    if reference is None or plan.within is None:
         return None
     difference = reference.values - outcomes[0].values
-    drop = float(max(0.0, tests[0].estimate))
+    drop = float(max(0.0, found))
     discordance = float(max((difference**2).mean(), drop, 1 / len(difference)))
     if plan.test == "exact":
         return power.labels_needed(plan.within, discordance, drop, alpha)
-    return power.betting_labels_needed(plan.within, discordance, drop, alpha, growing=plan.growing)
+    return dealt(metric(plan.metric), sheet, plan).labels(plan.within, discordance, drop, alpha, plan.growing)
 
 
 def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n: int, needed: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,22 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare import runtimes
-from pare.artifacts import read
-from pare.benchmark.measure import measure
-from pare.errors import InputError, PareError
+from pare.benchmark.measure import measure, measure_together
+from pare.errors import InputError, MissingExtra, PareError
 from pare.evaluation.metrics import bar_metric
 from pare.evaluation.score import paired, scores
 from pare.search.build import Builder
-from pare.search.halving import Proposal
-from pare.search.listener import Listener
+from pare.search.halving import FULL, Proposal
+from pare.search.listener import Listener, Progress
 from pare.search.opening import Session
 from pare.search.space import REFERENCE
-from pare.search.study import Study
-from pare.types import Artifact, Sample, Trial
+from pare.search.study import CUT_OFF, TOGETHER, Study, artifact_at
+from pare.types import Artifact, Measurement, Sample, Trial
 from pare.units import duration
 
 MEASURED_TEXTS = 256
-MEASURED_SECONDS = 2.0
+MEASURED_SECONDS = 1.5
 
 
 def explore(session: Session, listener: Listener) -> None:
@@ -39,6 +39,10 @@ def explore(session: Session, listener: Listener) -> None:
         session.ctx, study.ledger, study.store, f"{session.dataset.hash}:{session.base_key}:{session.ctx.seed}"
     )
     minutes = study.task.budget.minutes
+    _pair_earlier(session)
+    _refuse_weak_reference(study)
+    _forget_failures(study)
+    cut_off: list[str] = []
     while (proposal := study.ask()) is not None:
         spent = sum(trial.seconds for trial in study.trials)
         if minutes is not None and spent > 60 * minutes and study.reference is not None:
@@ -46,6 +50,8 @@ def explore(session: Session, listener: Listener) -> None:
             if ("truncated", text) not in study.ledger.events():
                 study.ledger.add_event("truncated", text)
             listener.say(text)
+            done = {trial.candidate.name for trial in study.trials if trial.rung == FULL}
+            cut_off = [entry.name for entry in session.space.entries if entry.name not in done]
             break
         trial = attempt(session, builder, proposal, listener)
         study.tell(trial)
@@ -54,14 +60,42 @@ def explore(session: Session, listener: Listener) -> None:
             trial = study.reference or trial
         listener.finished(study, trial)
         _refuse_weak_reference(study)
+    study.ledger.set_fact(CUT_OFF, cut_off)
     if session.missing is not None:
         raise session.missing
+
+
+def measure_side_by_side(session: Session, listener: Listener) -> None:
+    """Measures reference, its PyTorch form and winner (else the frontier's cheapest) in interleaved rounds, once.
+
+    Trials are measured minutes apart, and these machines are noisy: ratios come from here.
+    """
+    study = session.study
+    shown = [study.reference, study.baseline, study.winner or next(iter(study.frontier), None)]
+    trials = {trial.artifact: trial for trial in shown if trial is not None and study.store.has(trial.artifact)}
+    known = study.ledger.fact(TOGETHER, dict[str, Measurement]) or {}
+    if len(trials) < 2 or set(trials) <= set(known):
+        return
+    listener.say(f"measuring {', '.join(trial.candidate.name for trial in trials.values())} side by side")
+    device = runtimes.this_device()
+    texts = [sample.text for sample in session.dataset.dev[:MEASURED_TEXTS]]
+    served = [(study.store.get(artifact), trial.candidate.runtime) for artifact, trial in trials.items()]
+    found = measure_together(served, device, device.cores, texts)
+    study.ledger.set_fact(TOGETHER, dict(zip(trials, found, strict=True)))
+
+
+def _forget_failures(study: Study) -> None:
+    """Lets a candidate that failed be tried once more by a new command: its cause may be mended."""
+    for trial in study.trials:
+        if trial.state == "failed":
+            study.ledger.remove_trial(trial.candidate.name, trial.rung)
 
 
 def attempt(session: Session, builder: Builder, proposal: Proposal, listener: Listener) -> Trial:
     """One candidate at one rung: built, scored on dev and, at full work, measured as served.
 
-    What fails is a failed trial with its reason, except for the reference, without which there is no study.
+    What fails is a failed trial with its reason, except for the reference, without which there is no study, and for what
+    is no fault of the candidate: a missing package, a full disk.
     """
     entry = proposal.entry
     blank = Trial(entry.candidate, proposal.rung, proposal.fidelity, "done", shape=entry.shape)
@@ -69,18 +103,30 @@ def attempt(session: Session, builder: Builder, proposal: Proposal, listener: Li
         return replace(blank, state="excluded" if proposal.excluded else "dropped", why=proposal.skip)
     start = time.perf_counter()
 
+    left_s = session.study.left_s()
+
     def progress(share: float, words: str) -> None:
-        listener.progress(proposal.rung, entry.name, share, words)
+        listener.progress(Progress(proposal.rung, entry.name, share, words, left_s))
 
     try:
         progress(0.0, "")
         artifact = _artifact(session, builder, proposal, progress)
         return _score(session, replace(blank, artifact=artifact.id), artifact, progress, start)
-    except (PareError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except MissingExtra:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        return _failed(blank, error, start)
+    except (PareError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if entry.name == REFERENCE:
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return replace(blank, state="failed", why=reason[:300], seconds=time.perf_counter() - start)
+        return _failed(blank, error, start)
+
+
+def _failed(blank: Trial, error: Exception, start: float) -> Trial:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return replace(blank, state="failed", why=reason[:300], seconds=time.perf_counter() - start)
 
 
 def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: object) -> Artifact:
@@ -88,7 +134,7 @@ def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: 
     if proposal.entry.name != REFERENCE or reference == "finetune":
         built, _ = builder.build(proposal.entry.candidate, proposal.fidelity, progress)  # type: ignore[arg-type]
         return built
-    given = read(reference)
+    _, given = artifact_at(reference)
     if given.manifest.labels != session.dataset.labels:
         raise InputError(
             f"reference {reference} knows the labels {', '.join(given.manifest.labels[:5])} …, the data have "
@@ -99,8 +145,11 @@ def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: 
 
 def _score(session: Session, trial: Trial, artifact: Artifact, progress: object, start: float) -> Trial:
     study, dataset = session.study, session.dataset
-    whole = trial.fidelity == 1.0
+    whole = trial.rung == FULL
     device = runtimes.this_device()
+    trial = replace(
+        trial, candidate=replace(trial.candidate, runtime=runtimes.runtime_for(artifact, trial.candidate.runtime))
+    )
     engine = runtimes.load(artifact, trial.candidate.runtime, device.cores)
     try:
         logits = engine.logits([sample.text for sample in dataset.dev])

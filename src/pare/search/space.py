@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pare import methods
+from pare.data import Task
 from pare.families import family_of
 from pare.planner import estimate
 from pare.types import Candidate, DataFacts, Shape, Step
@@ -55,12 +56,13 @@ def trunk_end(recipe: Iterable[Step]) -> int:
     return max(i for i, step in enumerate(recipe, start=1) if step.method in TRAINING)
 
 
-def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, facts: DataFacts) -> Space:
-    """The ladder of a task.
+def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Space:
+    """The ladder of a task's candidates: linear, static, encoder, students (all depths) or students:1,2.
 
-    ``rungs`` are the task's: linear, static, encoder, students (all depths) or students:1,2. ``config`` is the base
-    model's, None where it cannot be loaded (the light install): then only the linear rung remains.
+    ``config`` is the base model's, None where it cannot be loaded (the light install): then only the linear rung remains.
+    A fixed bar on the linear rung alone needs no reference; a given reference has no PyTorch form to be shown against.
     """
+    rungs, base = task.candidates, task.base
     entries: list[Entry] = []
 
     def add(name: str, recipe: list[Step], runtime: str, *, trunk: str = "", halved: bool = False) -> None:
@@ -71,13 +73,14 @@ def ladder(rungs: tuple[str, ...], base: str, config: Mapping[str, Any] | None, 
 
     if "linear" in rungs:
         add("linear", [Step("linear")], "arrays")
-    if config is None:
+    if config is None or (task.bar.at_least is not None and rungs == ("linear",)):
         return Space(tuple(entries), facts)
     openvino = Step("lower", {"to": "openvino"})
     finetune = Step("finetune")
     trim = Step("trim_vocab") if facts.rows >= ENOUGH_ROWS else Step("trim_vocab", {"tokens": FEW_ROWS_TOKENS})
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
-    add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
+    if task.reference == "finetune":
+        add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
     if "encoder" in rungs:
         for suffix, steps in _WIDTHS.items():
             trimmed = [finetune, trim, openvino, *steps]

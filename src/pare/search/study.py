@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from pare.artifacts import Store
-from pare.data.task import Task
+from pare.artifacts import MANIFEST, Store, read
+from pare.data import Dataset, Task
 from pare.errors import InputError
 from pare.planner import estimate
 from pare.search import halving
@@ -21,7 +21,7 @@ from pare.search.halving import Proposal, Rules
 from pare.search.space import BASELINE, REFERENCE, Space
 from pare.search.survivors import Goal, chance
 from pare.store import Ledger
-from pare.types import Artifact, Device, Side, Trial, Verdict
+from pare.types import Artifact, Bar, Device, Measurement, ProofPlan, Side, Trial, Verdict
 
 LEDGER = "study.db"
 TASK = "task.yaml"
@@ -29,6 +29,12 @@ REPORT = "report.html"
 QUARANTINE = "quarantine.csv"
 UNREAD = "unread_verdict"
 """The fact that holds a verdict for which no sealed row was read: a list of one, or empty."""
+CUT_OFF = "cut_off"
+"""The fact that holds the names of the candidates that the budget cut off; empty after a study that was not."""
+TOGETHER = "measured_together"
+"""The fact that holds measurements from interleaved rounds, by artifact: the reference, its PyTorch form, the winner."""
+PLANS = "plans"
+"""The fact that holds which plan answers which bar: a list of ``Asked``, the newest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,14 @@ class Facts:
     threads: int
     versions: dict[str, str]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A bar as the task states it, and the id of the newest plan that was frozen for it."""
+
+    bar: Bar
+    plan: str
 
 
 @contextmanager
@@ -95,6 +109,14 @@ class Study:
             raise InputError(f"{self.path} was stopped before its data were read; run the same pare find again")
         return found
 
+    def same_data(self, dataset: Dataset) -> None:
+        """Raises InputError where a data set is not the one that this study has split."""
+        if dataset.hash != self.facts.data:
+            raise InputError(
+                f"the rows of {self.task.data.path} have changed since the study ({self.facts.data}, now {dataset.hash}); "
+                "put them back as they were, or run pare find into another folder"
+            )
+
     # -- ask and tell --------------------------------------------------------------------------------------------------
 
     def begin(self, space: Space) -> None:
@@ -111,8 +133,19 @@ class Study:
             self._allowed(),
             lambda trial: 0.0 if self.broken(trial) else self.chance(trial),
             by_size=self.task.minimise == "size",
+            broken=self.broken,
         )
         return halving.next_proposal(self._space, self.trials, rules)
+
+    def left_s(self) -> float | None:
+        """About how many seconds of training are left, at the rate of what was trained; None before anything was."""
+        assert self._space is not None, "begin comes before left_s"
+        works = {e.name: e.work for e in self._space.entries if e.name == e.trunk and e.candidate.base}
+        trained = [trial for trial in self.complete if trial.candidate.name in works]
+        if not trained:
+            return None
+        left = halving.remaining(self._space, self.trials, self.task.limits)
+        return left * sum(trial.seconds for trial in trained) / sum(works[trial.candidate.name] for trial in trained)
 
     def _allowed(self) -> float:
         """The error on dev that the bar allows; 1 while there is nothing to tell it from."""
@@ -135,7 +168,15 @@ class Study:
     @property
     def complete(self) -> list[Trial]:
         """The trials at full work that were built and scored, oldest first."""
-        return [trial for trial in self.trials if trial.state == "done" and trial.fidelity == 1.0]
+        return [trial for trial in self.trials if trial.state == "done" and trial.rung == halving.FULL]
+
+    @property
+    def untried(self) -> list[str]:
+        """The candidates of which nobody knows how they would do: failed, or cut off by the budget."""
+        built = {trial.candidate.name for trial in self.complete}
+        failed = [t.candidate.name for t in self.trials if t.state == "failed" and t.candidate.name not in built]
+        cut = self.ledger.fact(CUT_OFF, list[str]) or []
+        return list(dict.fromkeys((*failed, *(name for name in cut if name not in built))))
 
     @property
     def reference(self) -> Trial | None:
@@ -158,13 +199,28 @@ class Study:
         return kept
 
     @property
+    def proof(self) -> tuple[str, ProofPlan, Verdict | None] | None:
+        """The plan that was frozen last for the task's bar, with its id and its verdict once there is one."""
+        plans = {asked.bar: asked.plan for asked in self.asked()}
+        return next((proof for proof in self.ledger.proofs() if proof[0] == plans.get(self.task.bar)), None)
+
+    def asked(self) -> list[Asked]:
+        """Every bar that this study was asked to prove, each with its newest plan, the latest last."""
+        return self.ledger.fact(PLANS, list[Asked]) or []
+
+    def ask_for(self, plan: str) -> None:
+        """Notes which plan answers the task's bar."""
+        rest = [asked for asked in self.asked() if asked.bar != self.task.bar]
+        self.ledger.set_fact(PLANS, [*rest, Asked(self.task.bar, plan)])
+
+    @property
     def verdict(self) -> Verdict | None:
-        """The verdict of the newest proof, or the one that needed no sealed row; None before there is one."""
+        """The verdict on the task's bar, or the one that needed no sealed row; None before there is one."""
         unread = self.ledger.fact(UNREAD, list[Verdict])
         if unread:
             return unread[0]
-        proofs = self.ledger.proofs()
-        return proofs[-1][2] if proofs else None
+        proof = self.proof
+        return proof[2] if proof else None
 
     @property
     def winner(self) -> Trial | None:
@@ -179,13 +235,19 @@ class Study:
 
         Raises InputError where the study has no such candidate.
         """
-        proofs = self.ledger.proofs()
-        if proofs:
-            plan = proofs[-1][1]
+        proof = self.proof
+        if proof:
+            plan = proof[1]
             proven = dict(zip((*plan.names, REFERENCE), (*plan.artifacts, plan.reference), strict=True))
             if proven.get(name):
                 return self.store.get(proven[name])
         for trial in self.complete:
+            if trial.candidate.name == name and not self.store.has(trial.artifact):
+                left = ", ".join(t.candidate.name for t in self.complete if self.store.has(t.artifact)) or "nothing"
+                raise InputError(
+                    f"the artifact of {name} is gone (pare gc or somebody removed it); {self.path} still has {left}; "
+                    "the same pare find builds again what it needs"
+                )
             if trial.candidate.name == name:
                 return self.store.get(trial.artifact)
         names = ", ".join(trial.candidate.name for trial in self.complete)
@@ -195,6 +257,13 @@ class Study:
         """The recorded logits of an artifact on dev or calibration, (samples, classes), or None."""
         raw = self.ledger.output(artifact, side)
         return None if raw is None else np.frombuffer(raw, np.float32).reshape(-1, len(self.facts.labels))
+
+    def side_by_side(self, trial: Trial) -> Trial:
+        """The trial with its figures from interleaved rounds, where it was measured so: ratios of these hold on a noisy
+        machine. What the study chose by stays as it was told.
+        """
+        found = (self.ledger.fact(TOGETHER, dict[str, Measurement]) or {}).get(trial.artifact)
+        return replace(trial, measurement=found) if found else trial
 
     # -- how trials compare --------------------------------------------------------------------------------------------
 
@@ -217,3 +286,20 @@ class Study:
     def broken(self, trial: Trial) -> str:
         """The limits that a trial breaks, in words, or an empty string."""
         return estimate.breaks(trial, self.task.limits)
+
+
+def artifact_at(path: str | Path, name: str = "") -> tuple[str, Artifact]:
+    """(name, artifact) of an artifact's folder, or of a run's candidate: the named one, its winner, its reference, or what
+    is cheapest on its frontier. Raises InputError where there is neither.
+    """
+    path = Path(path)
+    if (path / MANIFEST).is_file() or not (path / LEDGER).is_file():
+        return path.name, read(path)
+    study = Study.open(path)
+    try:
+        chosen = name or next(
+            (trial.candidate.name for trial in (study.winner, study.reference, *study.frontier) if trial), REFERENCE
+        )
+        return chosen, study.deployed(chosen)
+    finally:
+        study.close()

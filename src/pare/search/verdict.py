@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -14,12 +14,13 @@ from pare.data import Dataset
 from pare.errors import InputError
 from pare.evaluation.metrics import bar_metric
 from pare.methods.calibrate import calibrated, fit_temperature, fit_threshold
+from pare.proof import power
 from pare.search.listener import Listener
-from pare.search.proving import Outcome, Sheet, independent, judge, kind_of_test, plan_id
+from pare.search.proving import Outcome, Sheet, draws_units, independent, judge, kind_of_test, largest_unit, plan_id
 from pare.search.run import targets
-from pare.search.space import REFERENCE
+from pare.search.space import BASELINE, REFERENCE
 from pare.search.study import UNREAD, Study
-from pare.search.survivors import choose
+from pare.search.survivors import ASSUMED_DISCORDANCE, Goal, choose
 from pare.store import UserLedger
 from pare.types import Artifact, ProofPlan, Sample, Trial, Verdict
 
@@ -43,7 +44,8 @@ def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     study.ledger.set_fact(UNREAD, unread)
     if unread:
         return unread[0]
-    plan = _freeze(study, dataset, survivors)
+    plan = _interrupted(study, dataset) or _freeze(study, dataset, survivors)
+    study.ask_for(plan_id(plan))
     for known, _, verdict in study.ledger.proofs():
         if known == plan_id(plan) and verdict is not None:
             return verdict
@@ -54,15 +56,25 @@ def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     return _judge(study, dataset, plan, Growth((dataset.test.n,), ()))
 
 
+def _interrupted(study: Study, dataset: Dataset) -> ProofPlan | None:
+    """The plan for the task's bar that was frozen, perhaps read, and never judged: it is replayed, not chosen again."""
+    proof = study.proof
+    if proof is None or proof[2] is not None or proof[1].rows != dataset.test.hash:
+        return None
+    plan = proof[1]
+    here = all(study.store.has(artifact) for artifact in (*plan.artifacts, plan.reference) if artifact)
+    return plan if here else None
+
+
 def grow(study: Study, dataset: Dataset, fresh: Sequence[Sample], listener: Listener) -> Verdict:
     """Continues a growing plan on fresh rows, with candidates and order as they were frozen.
 
     Raises InputError where the study has no growing plan, or none of the rows is fresh.
     """
-    proofs = study.ledger.proofs()
-    if not proofs or proofs[-1][2] is None:
+    proof = study.proof
+    if proof is None or proof[2] is None:
         raise InputError(f"{study.path} has no finished proof to continue; run pare find first")
-    plan = proofs[-1][1]
+    plan = proof[1]
     if not plan.growing:
         raise InputError(
             f"the plan of {study.path} was not declared as growing, so more rows cannot join it; "
@@ -70,21 +82,36 @@ def grow(study: Study, dataset: Dataset, fresh: Sequence[Sample], listener: List
         )
     raw = study.ledger.state(plan_id(plan))
     before = msgspec.json.decode(raw, type=Growth) if raw else Growth((dataset.test.n,), ())
-    known = set(dataset.membership()) | {sample.id for sample in before.more}
-    rows = [sample for sample in fresh if sample.id not in known and sample.label in dataset.labels]
+    rows = _unread(plan_id(plan), fresh)
     if not rows:
-        raise InputError(f"none of the {len(fresh)} rows is fresh: each was read before or has a label the study lacks")
-    listener.say(
-        f"proof: {len(rows)} fresh rows join plan {plan_id(plan)}; {len(fresh) - len(rows)} are known or foreign"
-    )
+        raise InputError(f"none of the {len(fresh)} rows is fresh: another proof has read each of them; label others")
+    read = f"; {len(fresh) - len(rows)} are left out, another proof has read them" if len(rows) < len(fresh) else ""
+    listener.say(f"proof: {len(rows)} fresh rows join plan {plan_id(plan)}{read}")
     parts = (*before.parts, before.parts[-1] + len(rows))
     return _judge(study, dataset, plan, Growth(parts, (*before.more, *rows)))
+
+
+def _unread(plan: str, fresh: Sequence[Sample]) -> list[Sample]:
+    """The rows that no other plan has read: who has seen how a batch turns out must not choose whether it joins."""
+    user = UserLedger()
+    try:
+        return [row for row in fresh if not {known for known, _ in user.looks([row.id])} - {plan}]
+    finally:
+        user.close()
+
+
+def growth(study: Study) -> tuple[Sample, ...]:
+    """The rows that joined the study's growing plan so far."""
+    proof = study.proof
+    raw = study.ledger.state(proof[0]) if proof else None
+    return msgspec.json.decode(raw, type=Growth).more if raw else ()
 
 
 def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> ProofPlan:
     """The plan on calibrated artifacts, stored before anything sealed is read."""
     task, goal = study.task, study.facts.goal
     measure = bar_metric(goal.metric)
+    by_unit = draws_units(task, dataset)
     reference = study.reference
     plan = ProofPlan(
         reference=_calibrated(study, dataset, reference).id if reference else "",
@@ -97,16 +124,13 @@ def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> Proof
         test=kind_of_test(measure, independent(task, dataset), task.bar.growing),
         order_seed=task.seed,
         growing=task.bar.growing,
-        unit_rows=_largest_unit(dataset) if task.data.unit else 1,
+        by_unit=by_unit,
+        unit_rows=largest_unit(dataset) if by_unit else 1,
+        rows=dataset.test.hash,
     )
     study.ledger.freeze(plan_id(plan), plan)
+    study.ask_for(plan_id(plan))
     return plan
-
-
-def _largest_unit(dataset: Dataset) -> int:
-    """The most rows that a unit has outside the sealed side."""
-    counts = Counter(sample.unit for sample in (*dataset.train, *dataset.dev, *dataset.calibration))
-    return max(counts.values())
 
 
 def _calibrated(study: Study, dataset: Dataset, trial: Trial) -> Artifact:
@@ -127,6 +151,7 @@ def _judge(study: Study, dataset: Dataset, plan: ProofPlan, growth: Growth) -> V
     user = UserLedger()
     try:
         look = user.look(identity, ids, f"{study.task.name}: {', '.join(plan.names)}")
+        user.record(dict.fromkeys((sample.id for sample in growth.more), "test"))
     finally:
         user.close()
     rows = (*dataset.test.open(identity), *growth.more)
@@ -154,24 +179,59 @@ def _outcome(study: Study, artifact: Artifact, name: str, rows: Sequence[Sample]
         logits = engine.logits([row.text for row in rows])
     finally:
         engine.close()
-    values = bar_metric(study.facts.goal.metric).values(logits, sheet.targets)
+    served = logits / artifact.manifest.decoding.get("temperature", 1.0)
+    values = bar_metric(study.facts.goal.metric).values(served, sheet.targets)
     return Outcome(values, logits.argmax(axis=1).astype(np.int64))
+
+
+def too_few(study: Study, dataset: Dataset) -> Verdict | None:
+    """The verdict on data that are too few to be split: unproven. None where every side has rows."""
+    goal = study.facts.goal
+    sides = {"select on": len(dataset.dev), "calibrate on": len(dataset.calibration), "prove on": dataset.test.n}
+    empty = [purpose for purpose, rows in sides.items() if not rows]
+    if not empty:
+        return None
+    if goal.margin is None:
+        needed = power.labels_needed_above(goal.at_least or 0.0, (1 + (goal.at_least or 0.0)) / 2, goal.alpha)
+    else:
+        needed = power.labels_needed(goal.margin, ASSUMED_DISCORDANCE, 0.0, goal.alpha)
+    rows = len(dataset.train) + sum(sides.values())
+    advice = f"about {needed:,} sealed rows are needed" if needed else "label more rows"
+    verdict = _unread_verdict(
+        goal,
+        dataset,
+        "unproven",
+        f"{rows} rows leave none to {' or '.join(empty)}; {advice}, a third of all that you label",
+    )
+    verdict = replace(verdict, labels_needed=needed)
+    study.ledger.set_fact(UNREAD, [verdict])
+    return verdict
 
 
 def _without_survivors(study: Study, dataset: Dataset) -> Verdict:
     """The verdict where nothing can be tested: fail if the limits exclude everything, else unproven."""
     goal = study.facts.goal
-    others = [trial for trial in study.complete if not trial.candidate.name.startswith("encoder-pytorch")]
+    others = [trial for trial in study.complete if trial.candidate.name != BASELINE]
     broken = [f"{trial.candidate.name}: {study.broken(trial)}" for trial in others if study.broken(trial)]
-    all_broken = bool(others) and len(broken) == len(others)
-    sentence = (
-        f"fail: nothing meets the limits; nearest: {broken[0]}"
-        if all_broken
-        else f"unproven: no candidate costs less than the reference ({study.task.minimise}); try more candidates"
-    )
+    untried = study.untried
+    answer: Literal["fail", "unproven"]
+    if not broken or len(broken) < len(others):
+        answer, sentence = "unproven", f"no candidate costs less than the reference ({study.task.minimise}); try more"
+    elif untried:
+        answer = "unproven"
+        sentence = (
+            f"nothing that was tried meets the limits (nearest: {broken[0]}), and {', '.join(untried[:5])} "
+            "could not be tried; see why with pare show, and run the same command again"
+        )
+    else:
+        answer, sentence = "fail", f"nothing meets the limits; nearest: {broken[0]}"
+    return _unread_verdict(goal, dataset, answer, sentence)
+
+
+def _unread_verdict(goal: Goal, dataset: Dataset, answer: Literal["fail", "unproven"], sentence: str) -> Verdict:
     return Verdict(
-        answer="fail" if all_broken else "unproven",
-        sentence=sentence,
+        answer=answer,
+        sentence=f"{answer}: {sentence}",
         winner="",
         evidence=(),
         n=dataset.test.n,

@@ -31,7 +31,6 @@ def test_texts_of_kept_tokens_get_the_same_logits_from_a_smaller_model(family: s
     assert counted == sum(p.numel() for p in model.parameters())
     assert counted < sum(part.elements for part in parent.manifest.shape.parts)
     assert counted <= sum(part.elements for part in method.reshape(parent.manifest.shape, FACTS).parts)
-    assert not method.reshape(parent.manifest.shape, FACTS).exact
     rows = [tokenize(a.path / "tokenizer.json", [s.text for s in ctx.train], 40) for a in (parent, made)]
     same = rows[0].lengths == rows[1].lengths
     logits = [predict(load_encoder(a.path), r, threads=1)[0][same] for a, r in zip((parent, made), rows, strict=True)]

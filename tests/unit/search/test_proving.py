@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pare.evaluation.metrics import METRICS
+from pare.search import proving
 from pare.search.proving import Outcome, Sheet, judge, kind_of_test, plan_id
 from pare.types import ProofPlan
 
@@ -94,9 +96,55 @@ def test_betting_passes_equal_models_and_fails_a_broken_one(metric: str) -> None
 def test_rows_of_a_unit_are_bet_on_together() -> None:
     units = [f"customer{i // 4}" for i in range(2000)]
     rows = sheet(2000, units)
-    plan = replace(PLAN, test="betting", within=0.05)
+    plan = replace(PLAN, test="betting", within=0.05, by_unit=True, unit_rows=4)
     same = outcome(rows, range(80))
     assert judge(plan, rows, same, [same], 1).answer == "pass"
+
+
+def test_a_repeated_unit_among_fresh_rows_does_not_reorder_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(PLAN, test="betting", growing=True, within=0.05, by_unit=True, unit_rows=2)
+    played: list[list[float]] = []
+    deal = proving._rounds
+
+    def seen(*arguments: Any) -> Any:
+        played.append(deal(*arguments)[0].tolist())
+        return deal(*arguments)
+
+    monkeypatch.setattr(proving, "_rounds", seen)
+    few = sheet(40)
+    more = sheet(42, [*few.ids, "again", "again"], parts=(40,))
+    for rows in (few, more):
+        judge(plan, rows, outcome(rows, range(5)), [outcome(rows, range(3, 9))], 1)
+    first, second = played[0], played[-1]
+    assert second[: len(first)] == first
+    assert len(second) == len(first) + 1
+
+
+@pytest.mark.parametrize(("classes", "unit"), [(10, 1), (3, 1), (1, 2), (1, 5)])
+def test_what_is_promised_beforehand_is_what_equal_models_prove(classes: int, unit: int) -> None:
+    n, by_unit = 600, unit > 1
+    ids = [f"row{i}" for i in range(n)]
+    units = [f"unit{i // unit}" for i in range(n)]
+    rows = Sheet(ids, units if by_unit else ids, np.arange(n) % classes, tuple("abcdefghij"[:classes]))
+    measure = METRICS["balanced_accuracy" if classes > 1 else "brier"]
+    counts = dict.fromkeys(rows.classes, n // classes)
+    plan = replace(PLAN, metric=measure.name, test="betting", by_unit=by_unit, unit_rows=unit)
+    dealt = proving.deal(measure, counts, n, n // unit, by_unit, unit)
+    assert dealt == proving.dealt(measure, rows, plan)
+    margins = [margin / 200 for margin in range(1, 60)]
+    promised = next(m for m in margins if dealt.power(m, 0.04, plan.alpha * 6 / np.pi**2, False) >= 0.8)
+    same = outcome(rows, range(0, 60, 3))
+    proven = [m for m in margins if judge(replace(plan, within=m), rows, same, [same], 1).answer == "pass"]
+    assert min(proven) <= promised <= 4 * min(proven)
+
+
+def test_a_fixed_bar_names_the_labels_it_needs() -> None:
+    rows = sheet(100)
+    for metric, test in (("accuracy", "exact"), ("brier", "betting")):
+        plan = replace(PLAN, within=None, at_least=0.9, metric=metric, test=test)  # type: ignore[arg-type]
+        needed = judge(plan, rows, None, [outcome(rows, range(7))], 1).labels_needed
+        assert needed is not None
+        assert 300 < needed < 3000
 
 
 def test_a_growing_plan_keeps_the_order_of_what_came_first() -> None:
