@@ -333,7 +333,7 @@ class Verdict:
     alpha: float
     test: str
     metric: str
-    reference_value: float
+    reference_value: float | None
     within: float | None = None
     at_least: float | None = None
     labels_needed: int | None = None

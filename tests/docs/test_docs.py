@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
 
 from pare.cli import VERBS, group
+from pare.evaluation.metrics import METRICS, known_metrics
 
 sys.path.insert(0, str(Path(__file__).parent))
 from blocks import ROOT, blocks
@@ -19,6 +22,15 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 EXECUTED = [page for page in PAGES if page.name != "README.md" and blocks(page, "python")]
 
 
+@pytest.fixture
+def own_metrics() -> Iterator[None]:
+    """Forgets the metrics that a page adds, so that no other test sees them."""
+    with patch.dict(METRICS):
+        yield
+    known_metrics.cache_clear()
+
+
+@pytest.mark.usefixtures("own_metrics")
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
 def test_python_in_the_docs_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)

@@ -12,9 +12,12 @@ import pytest
 
 from pare import api
 from pare.benchmark.measure import Comparison
-from pare.cli import main
+from pare.cli import CLOSED_PIPE, INTERNAL, main
+from pare.cli.output import EXIT_CODES
+from pare.errors import InputError, Interrupted
 from pare.methods.base import BuildContext
 from pare.methods.linear import Linear
+from pare.search.halving import FULL
 from pare.testing.contexts import LABELS, tiny_samples
 from pare.testing.studies import fake_study
 from pare.types import Quantity
@@ -83,6 +86,16 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ctx = BuildContext(tiny_samples(), [], LABELS, folder, None, 0, 1.0, 1, folder, lambda share, words: None)
     (folder / "out").mkdir()
     return Linear().apply(None, ctx, folder / "out").path
+
+
+def test_exit_codes() -> None:
+    sentence = PAGE.read_text(encoding="utf-8").partition("Exit codes")[2].partition("\n\n")[0]
+    named = {int(code) for code in re.findall(r"(?:: |, )(\d+) ", sentence.replace("\n", " "))}
+    assert named == {*EXIT_CODES.values(), InputError.exit_code, Interrupted.exit_code, INTERNAL, CLOSED_PIPE}
+
+
+def test_the_rung_of_full_work() -> None:
+    assert f"{FULL} is full work" in tables()["trial"]["rung"]
 
 
 def test_study(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

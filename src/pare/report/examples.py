@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pare.report.dev import ClassChange, Differences, Example, differences
 from pare.report.figures import points, share
-from pare.report.html import Child, Html, join, tag
-from pare.report.parts import Cell, Column, Row, lead, section, table, user_text
+from pare.report.html import Html, join, tag
+from pare.report.parts import Cell, Column, Row, lead, scrolled, section, table, user_label, user_text
 from pare.report.view import View
 
 SHOWN = 20
@@ -74,16 +74,17 @@ def _class_table(found: Sequence[ClassChange]) -> Html:
     widest = max(0.05, *(abs(item.change) for item in found))
     columns = [
         Column("label"),
+        Column("change, points"),
         Column("rows"),
         Column("reference"),
         Column("now"),
-        Column("change, points"),
         Column("when wrong, mostly", left=True),
     ]
     rows = [
         Row(
-            user_text(item.label, 60),
+            user_label(item.label),
             [
+                Cell([points(item.change), _delta(item.change / widest)], item.change),
                 Cell(f"{item.n:,}", item.n),
                 Cell(
                     [share(item.before / item.n), tag("span", f"{item.before} right", class_="sub")],
@@ -92,8 +93,7 @@ def _class_table(found: Sequence[ClassChange]) -> Html:
                 Cell(
                     [share(item.after / item.n), tag("span", f"{item.after} right", class_="sub")], item.after / item.n
                 ),
-                Cell([points(item.change), _delta(item.change / widest)], item.change),
-                Cell(user_text(item.instead, 60) if item.instead else "", item.instead, "l"),
+                Cell(user_label(item.instead) if item.instead else "", item.instead, "l"),
             ],
         )
         for item in found
@@ -115,25 +115,25 @@ def _delta(change: float) -> Html:
 
 
 def _examples(found: Sequence[Example], name: str) -> Html:
+    """The rows with what was said of them. A narrow page stacks the cells, so each carries its column's name."""
     if not found:
         return lead("None.")
-    columns = [Column("text", left=True), Column("truth", left=True), Column("reference said", left=True)]
-    columns += [Column(f"{name} said", left=True), Column("sure")]
+    said = f"{name} said"
+    heads = [tag("th", title, scope="col", class_="l") for title in ("text", "truth", "reference said", said)]
     rows = [
         tag(
             "tr",
             tag("td", user_text(item.text), class_="t"),
-            _said(item.truth),
-            _said(item.before),
-            _said(item.after),
-            tag("td", f"{item.sure:.0%}"),
+            _said("truth", item.truth),
+            _said("reference said", item.before),
+            _said(said, item.after),
+            tag("td", f"{item.sure:.0%}", data_k="sure"),
         )
         for item in found[:SHOWN]
     ]
-    heads = [tag("th", column.title, scope="col", class_="l" if column.left else None) for column in columns]
-    body: Child = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
-    return tag("div", body, class_="scroll", tabindex=0, role="region", aria_label="examples")
+    body = tag("table", tag("thead", tag("tr", heads, tag("th", "sure", scope="col"))), tag("tbody", rows))
+    return scrolled(body, "examples", "examples")
 
 
-def _said(label: str) -> Html:
-    return tag("td", user_text(label, 60), class_="l")
+def _said(column: str, label: str) -> Html:
+    return tag("td", user_label(label), class_="l", data_k=column)

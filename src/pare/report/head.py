@@ -69,15 +69,15 @@ def tiles(view: View) -> Html | None:
 
 
 def comparison(view: View, sources: Sources) -> Html:
-    """The reference, as it is served and in PyTorch fp32, beside the winner."""
+    """The winner beside the reference as it is served and in PyTorch fp32."""
     role = "the winner" if view.winner else "the best candidate"
     title = f"Reference against {role}" if view.reference else f"{role.capitalize()} in figures"
     if view.contender is None:
         return section("comparison", title, lead("No candidate was finished, so there is nothing to compare."))
     named = [
-        ("PyTorch fp32", view.baseline),
-        (f"reference ({view.reference.candidate.runtime})" if view.reference else "", view.reference),
         (_role(view), view.contender),
+        (f"reference ({view.reference.candidate.runtime})" if view.reference else "", view.reference),
+        ("PyTorch fp32", view.baseline),
     ]
     shown_trials = [(name, trial) for name, trial in named if trial is not None]
     against = [(name, trial) for name, trial in shown_trials if trial is not view.contender]
@@ -152,7 +152,7 @@ def _sealed_value(view: View, trial: Trial) -> float | None:
     if view.verdict is None:
         return None
     if trial is view.reference:
-        return view.verdict.reference_value or None
+        return view.reference_value
     found = _evidence(view, trial)
     return None if found is None else found.value
 
@@ -196,7 +196,7 @@ def _figure_row(
         return None
     cells = [figure_cell(key, figures.get(key), sources, numbered=True) for figures in found]
     for other in others:
-        value = ratio_of(other.get(key), found[-1].get(key), better)
+        value = ratio_of(other.get(key), found[0].get(key), better)
         cells.append(Cell(times(value), value, _tone(value)))
     return Row(title, cells)
 

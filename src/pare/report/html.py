@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 __all__ = ["Html", "escape", "join", "tag"]
 
-_VOID = frozenset({"meta", "br", "hr", "col", "line", "rect", "circle", "path"})
+_VOID = frozenset({"meta", "br", "hr", "wbr", "col", "line", "rect", "circle", "path"})
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 

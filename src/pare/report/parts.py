@@ -16,6 +16,10 @@ MEANING: dict[Provenance, str] = {
     "assumed": "taken from a named source, or a stated guess",
 }
 
+CUE = "Scroll sideways for more columns \u2192"
+DENSE = 9
+"""Tables of so many columns are set closer, so that they fit a page of 1,280 pixels."""
+
 
 @dataclass
 class Sources:
@@ -78,13 +82,17 @@ def table(columns: Sequence[Column], rows: Sequence[Row], *, sortable: bool = Fa
         tag("tr", tag("th", row.head, scope="row"), [_cell(cell, sortable) for cell in row.cells], class_=row.class_)
         for row in rows
     ]
+    whole = tag("table", tag("thead", tag("tr", heads)), tag("tbody", body))
+    return scrolled(whole, columns[0].title, "sticky dense" if len(columns) >= DENSE else "sticky")
+
+
+def scrolled(table: Html, name: str, kind: str) -> Html:
+    """A table in a box that scrolls sideways; the page's script shows the cue, and fades the edge, where more is hidden."""
     return tag(
         "div",
-        tag("table", tag("thead", tag("tr", heads)), tag("tbody", body)),
-        class_="scroll sticky",
-        tabindex=0,
-        role="region",
-        aria_label=columns[0].title,
+        tag("p", CUE, class_="cue"),
+        tag("div", table, class_=f"scroll {kind}", tabindex=0, role="region", aria_label=name),
+        class_="box",
     )
 
 
@@ -114,5 +122,15 @@ def terms(pairs: Sequence[tuple[str, Child]]) -> Html:
 
 def user_text(value: str, most: int = 280) -> Html:
     """A user's text, shortened, in its own direction of writing."""
+    return tag("bdi", _short(value, most), dir="auto")
+
+
+def user_label(value: str, most: int = 60) -> Html:
+    """A user's label: as a text, but its lines break after the marks that join its words, or else anywhere."""
+    pieces = re.findall(r"[^_./-]*[_./-]+|[^_./-]+", _short(value, most))
+    return tag("bdi", [[tag("wbr"), piece] if number else piece for number, piece in enumerate(pieces)], class_="label")
+
+
+def _short(value: str, most: int) -> str:
     flat = re.sub(r"\s+", " ", value).strip()
-    return tag("bdi", flat if len(flat) <= most else f"{flat[: most - 1]}…", dir="auto")
+    return flat if len(flat) <= most else f"{flat[: most - 1]}…"

@@ -14,9 +14,7 @@ def proof(view: View) -> Html:
     """The section."""
     title = "The proof"
     if view.plan is None:
-        return section(
-            "proof", title, lead("No plan was frozen: the sealed rows were not read.", " ", ASSUMES), _words()
-        )
+        return section("proof", title, lead(_no_plan(view), " ", ASSUMES), _words())
     parts: list[Child] = [terms(_facts(view, view.plan, view.verdict))]
     if view.verdict is None:
         parts.append(note("The plan is frozen and has no verdict yet; running the same command again replays it."))
@@ -36,6 +34,12 @@ def proof(view: View) -> Html:
     )
 
 
+def _no_plan(view: View) -> str:
+    if view.verdict is None:
+        return "No plan was frozen: the sealed rows were not read."
+    return "This verdict needed no sealed row: there was nothing to test."
+
+
 def _facts(view: View, plan: ProofPlan, verdict: Verdict | None) -> list[tuple[str, Child]]:
     test = TESTS["exact-fixed" if plan.test == "exact" and plan.at_least is not None else plan.test]
     found: list[tuple[str, Child]] = [
@@ -50,8 +54,8 @@ def _facts(view: View, plan: ProofPlan, verdict: Verdict | None) -> list[tuple[s
             ("look at these rows", f"{verdict.look}"),
             ("level of this look (alpha)", level),
         ]
-        if plan.within is not None:
-            found.append(("the reference on them", share(verdict.reference_value)))
+        if view.reference_value is not None:
+            found.append(("the reference on them", share(view.reference_value)))
         if verdict.labels_needed is not None:
             found.append(("rows that the test would need", f"{verdict.labels_needed:,} for a power of 80 %"))
     rule = "fixed sequence: in the order above, each at the whole level, up to the first that is not proven"

@@ -46,6 +46,9 @@ border-radius:12px;overflow:hidden}
 .tile .k{font-size:13px;color:var(--soft)}.tile .v{font-size:27px;line-height:1.25;font-weight:650;letter-spacing:-.02em;
 margin-top:3px}.tile .d{font-size:13.5px;color:var(--soft);margin-top:3px}
 .scroll{overflow-x:auto;border:1px solid var(--rule);border-radius:10px;margin-top:10px;-webkit-overflow-scrolling:touch}
+.cue{display:none;font-size:12.5px;color:var(--soft);margin:10px 0 -5px}.box.clipped .cue{display:block}
+.box.more .scroll{-webkit-mask-image:linear-gradient(90deg,#000 calc(100% - 44px),#0003);
+mask-image:linear-gradient(90deg,#000 calc(100% - 44px),#0003)}
 table{border-collapse:separate;border-spacing:0;width:100%;font-size:14px;line-height:20px}
 th,td{padding:8px 13px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule);vertical-align:top}
 tr:last-child>td,tr:last-child>th{border-bottom:0}
@@ -54,6 +57,11 @@ color:var(--soft);background:var(--tint);vertical-align:bottom;white-space:norma
 border-bottom:1px solid var(--rule)!important}
 th:first-child,td:first-child,.l{text-align:left}
 tbody th{font-weight:600}
+tbody th:has(.name){white-space:normal}.name{white-space:nowrap;margin-right:4px}
+.label{display:inline-block;white-space:normal;overflow-wrap:anywhere;min-width:104px;max-width:300px}
+.dense th,.dense td{padding-left:8px;padding-right:8px}
+.examples table{table-layout:fixed;min-width:660px}.examples th{width:18%}.examples th:first-child{width:38%}
+.examples th:last-child{width:8%}.examples td.t{min-width:0;max-width:none}.examples .label{min-width:0;max-width:none}
 td.t{white-space:normal;text-align:left;min-width:240px;max-width:460px;overflow-wrap:anywhere}
 td.why{white-space:normal;text-align:left;min-width:260px;overflow-wrap:anywhere}
 .sticky th:first-child,.sticky td:first-child{position:sticky;left:0;background:var(--paper);z-index:1}
@@ -62,7 +70,7 @@ tr.winner>*{background:var(--pass-tint)!important}tr.reference>*{background:var(
 th[data-sort]{cursor:pointer;user-select:none}th[data-sort]:hover{color:var(--ink)}
 th[aria-sort=ascending]::after{content:" \\2191"}th[aria-sort=descending]::after{content:" \\2193"}
 .sub{display:block;color:var(--soft);font-size:12px;line-height:16px;font-weight:400}
-.chip{display:inline-block;font-size:11px;font-weight:600;line-height:16px;padding:0 7px;border-radius:9px;margin-left:7px;
+.chip{display:inline-block;font-size:11px;font-weight:600;line-height:16px;padding:0 7px;border-radius:9px;
 color:var(--faint);padding:0;vertical-align:1px}
 .chip.winner,.chip.reference{border:1px solid currentColor;padding:0 7px;color:var(--pass)}
 .chip.reference{color:var(--accent)}
@@ -118,18 +126,24 @@ overflow-wrap:anywhere}
 .tile{border-top:1px solid var(--rule);margin-top:-1px;padding:14px 16px}.tile .v{font-size:22px}
 .plots,.split{grid-template-columns:minmax(0,1fr)}.wide{display:none}.narrow{display:block}
 dl.terms{grid-template-columns:1fr}dl.terms dt{border-bottom:0;padding-bottom:0}dl.terms dd{padding-top:2px}
-th,td{padding:7px 10px}table{font-size:13.5px}
-tbody th{white-space:normal;min-width:124px;max-width:150px;overflow-wrap:break-word}
-tbody th .chip{margin-left:0;display:table}}
+th,td,.dense th,.dense td{padding:7px}table{font-size:13.5px}.delta{display:none}
+tbody th{white-space:normal;min-width:110px;max-width:124px;overflow-wrap:break-word}.name{white-space:normal}
+tbody th .chip{display:table}tbody th:has(.label){min-width:142px}td .label{min-width:170px}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}
+.examples table{min-width:0}.examples :is(table,tbody,tr,td){display:block;width:auto}.examples thead{display:none}
+.examples tr{padding:9px 0;border-bottom:1px solid var(--rule)}.examples tr:last-child{border-bottom:0}
+.examples td{border:0;padding:1px 12px;text-align:left}.examples td.t{padding-bottom:4px;font-weight:600}
+.examples td[data-k]::before{content:attr(data-k) ": ";color:var(--soft)}.examples .label{display:inline}}
 @media print{:root{--paper:#fff;--tint:#f6f7f8;--ink:#000;--soft:#444;--faint:#777;--rule:#ccc;--accent:#1f5fbf;
 --accent-tint:#e8f0fb;--pass:#197a48;--pass-tint:#e7f4ec;--fail:#b3312a;--fail-tint:#fbeae9;--unproven:#8a6100;
 --unproven-tint:#fbf3df}
 @page{margin:14mm 12mm}body{font-size:10.5pt}main{max-width:none;padding:0}h2{margin-top:26px;break-after:avoid}
-h3{break-after:avoid}.scroll{overflow:visible}table{font-size:7.6pt;line-height:1.35}
+h3{break-after:avoid}.scroll{overflow:visible;-webkit-mask-image:none!important;mask-image:none!important}
+.cue{display:none!important}.label{min-width:0}.examples table{min-width:0}table{font-size:7.6pt;line-height:1.35}
 th,td{padding:3px 4px}tbody th{white-space:normal;max-width:96px}
 .sub{font-size:6.4pt;line-height:1.2}.p{width:5px;height:5px;margin-left:3px}
 thead th{font-size:7pt}td.t,td.why{min-width:0}tr,figure,.tiles,.verdict,pre{break-inside:avoid}.sticky th:first-child,
-.sticky td:first-child{position:static}#tip{display:none!important}.chip{padding:0 4px;margin-left:4px}
+.sticky td:first-child{position:static}#tip{display:none!important}.chip{padding:0 4px}
 pre{white-space:pre-wrap}
 .verdict,tr.winner>*,tr.reference>*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """)
@@ -145,6 +159,11 @@ document.querySelectorAll("[data-tip]").forEach(function(g){var t=g.querySelecto
 if(t){g.setAttribute("aria-label",t.textContent);t.remove();}
 g.addEventListener("mouseenter",show);g.addEventListener("mouseleave",hide);
 g.addEventListener("focus",show);g.addEventListener("blur",hide);});
+document.querySelectorAll(".scroll").forEach(function(s){var box=s.parentNode;
+function mark(){var rest=s.scrollWidth-s.clientWidth;box.classList.toggle("clipped",rest>1);
+box.classList.toggle("more",rest-s.scrollLeft>1);}
+s.addEventListener("scroll",mark,{passive:true});window.addEventListener("resize",mark);
+if(window.ResizeObserver)new ResizeObserver(mark).observe(s);mark();});
 document.querySelectorAll("th[data-sort]").forEach(function(th){th.tabIndex=0;
 function sort(){var row=th.parentNode,body=th.closest("table").tBodies[0],at=Array.prototype.indexOf.call(row.children,th);
 var down=th.getAttribute("aria-sort")==="ascending";

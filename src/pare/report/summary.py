@@ -21,8 +21,8 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
     ``winner``, ``reference``, ``baseline``: names or null; ``frontier``: names, cheapest first. ``trials``: one each, with
     ``state``, ``why``, ``rung``, ``fidelity``, ``scores``, ``drop``, ``discordance``, ``parts`` (parameters by part),
     ``figures`` and ``monthly`` (value, unit, provenance, source), and ``ratios`` (how many times better than ``pytorch``
-    and than the ``reference`` as served). An unknown figure is absent. Raises InputError where the study was stopped
-    before it had read its data.
+    and than the ``reference`` as served). An unknown figure is absent or null, never zero. Raises InputError where the
+    study was stopped before it had read its data.
     """
     seen = view(study, dev)
     facts, goal = seen.facts, seen.facts.goal
@@ -47,7 +47,7 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
             "threads": facts.threads,
             "versions": dict(facts.versions),
         },
-        "verdict": _plain(seen.verdict),
+        "verdict": _verdict(seen),
         "plan": _plain(seen.plan),
         "winner": _name(seen.winner),
         "reference": _name(seen.reference),
@@ -56,6 +56,13 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
         "trials": [_trial(seen, trial) for trial in seen.trials],
         "events": [{"kind": kind, "text": text} for kind, text in seen.events],
     }
+
+
+def _verdict(seen: View) -> dict[str, Any] | None:
+    """As types.Verdict, but ``reference_value`` is null where no reference was read on the sealed rows."""
+    if seen.verdict is None:
+        return None
+    return {**_plain(seen.verdict), "reference_value": seen.reference_value}
 
 
 def _trial(seen: View, trial: Trial) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pare.report.html import Html, join, tag
 from pare.report.parts import Cell, Column, Row, Sources, figure_cell, lead, section, table
 from pare.report.view import View
 from pare.report.words import plural
+from pare.search.halving import FULL
 from pare.search.survivors import chance as chance_of
 from pare.types import Quantity, Trial
 from pare.units import duration
@@ -64,7 +65,7 @@ def all_trials(view: View, sources: Sources) -> Html:
 
 def _head(view: View, trial: Trial) -> Html:
     chips = [tag("span", name, class_=f"chip {name}") for name in view.roles(trial)]
-    return join(trial.candidate.name, chips)
+    return join(tag("span", trial.candidate.name, class_="name"), " ", chips)
 
 
 def _rows(view: View, trials: Sequence[Trial], cells: Callable[[Trial], list[Cell]]) -> list[Row]:
@@ -85,9 +86,11 @@ def _quality(view: View, trials: Sequence[Trial]) -> Html:
         Column("drop, points", "reference less candidate, on the same rows"),
         Column("discordance", "share of rows on which exactly one of the two is right"),
         Column("chance", "predicted chance of a proof on the sealed rows"),
-        Column("built in", "seconds of its steps, shared ones included"),
-        Column("breaks", "the limits that it breaks", left=True),
+        Column("built in", "building, scoring and measuring; a step that was built before is not counted"),
     ]
+    broken = {id(trial): estimate.breaks(trial, view.task.limits) for trial in trials}
+    if any(broken.values()):
+        columns.append(Column("breaks", "the limits that it breaks", left=True))
 
     def cells(trial: Trial) -> list[Cell]:
         found = []
@@ -106,7 +109,7 @@ def _quality(view: View, trials: Sequence[Trial]) -> Html:
             Cell(NONE if apart is None else share(apart), apart),
             Cell(NONE if chance is None else f"{chance:.0%}", chance),
             Cell(duration(trial.seconds), trial.seconds),
-            Cell(estimate.breaks(trial, view.task.limits), "", "why"),
+            *([Cell(broken[id(trial)], "", "why")] if any(broken.values()) else []),
         ]
 
     return table(columns, _rows(view, trials, cells), sortable=True)
@@ -182,7 +185,7 @@ def _rest(view: View, trials: Sequence[Trial]) -> Html:
             Row(
                 trial.candidate.name,
                 [
-                    Cell(trial.rung, trial.rung),
+                    Cell("full" if trial.rung == FULL else trial.rung, trial.rung),
                     Cell(f"{trial.fidelity:.0%}" if trial.state == "done" else NONE, trial.fidelity),
                     Cell(trial.state, trial.state),
                     Cell(value, scored.value if scored else None),

@@ -24,6 +24,8 @@ PLANNED_TOKENS = "the mean of the train rows, by the base model's tokenizer (a q
 class View:
     """A study as its reports see it. ``contender`` is the winner, or else the candidate that came nearest to a proof.
 
+    ``plan`` is the one that ``verdict`` answers; a verdict that needed no sealed row has none.
+
     ``tokens`` holds the mean tokens of a request by artifact, where they could be counted on dev.
     """
 
@@ -43,6 +45,13 @@ class View:
     dev: tuple[Sample, ...]
     calibration: tuple[Sample, ...]
     tokens: Mapping[str, float]
+
+    @property
+    def reference_value(self) -> float | None:
+        """The metric of the reference on the sealed rows; None where none was read, or there is no reference."""
+        if self.verdict is None or self.plan is None or not self.plan.reference:
+            return None
+        return self.verdict.reference_value
 
     @property
     def bar(self) -> float | None:
@@ -96,19 +105,19 @@ class View:
 
 def view(study: Study, dev: Sequence[Sample] = (), calibration: Sequence[Sample] = ()) -> View:
     """Reads a study. Raises InputError where it was stopped before it had read its data."""
-    complete = tuple(study.complete)
-    proofs = study.ledger.proofs()
-    plan, verdict = proofs[-1][1:] if proofs else (None, None)
-    winner = study.winner
+    shown = study.side_by_side()
+    complete = tuple(map(shown, study.complete))
+    plan, verdict = _plan(study), study.verdict
+    winner = shown(study.winner) if study.winner else None
     return View(
         study=study,
         task=study.task,
         facts=study.facts,
-        trials=tuple(study.trials),
+        trials=tuple(map(shown, study.trials)),
         complete=complete,
-        frontier=tuple(study.frontier),
-        reference=study.reference,
-        baseline=study.baseline,
+        frontier=tuple(map(shown, study.frontier)),
+        reference=shown(study.reference) if study.reference else None,
+        baseline=shown(study.baseline) if study.baseline else None,
         winner=winner,
         contender=winner or _nearest(study, complete, plan),
         plan=plan,
@@ -120,8 +129,20 @@ def view(study: Study, dev: Sequence[Sample] = (), calibration: Sequence[Sample]
     )
 
 
+def _plan(study: Study) -> ProofPlan | None:
+    """The plan behind the study's verdict, or the frozen one that has none yet; None where no sealed row was read."""
+    if study.proof is None or (study.verdict is not None and unread(study.verdict)):
+        return None
+    return study.proof[1]
+
+
+def unread(verdict: Verdict) -> bool:
+    """Whether a verdict was reached without reading a sealed row."""
+    return verdict.test.startswith("none")
+
+
 def _nearest(study: Study, complete: Sequence[Trial], plan: ProofPlan | None) -> Trial | None:
-    """The safest survivor of the newest plan, or without one the trial that is likeliest to be proven."""
+    """The safest survivor of the plan, or without one the trial that is likeliest to be proven."""
     able = [trial for trial in complete if trial.candidate.name not in (REFERENCE, BASELINE)]
     if plan is not None and plan.names:
         named = [trial for trial in able if trial.candidate.name == plan.names[0]]

@@ -143,7 +143,7 @@ def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Se
     found = tuple(_evidence(plan, measure, sheet, index, outcome, decision) for index, outcome in enumerate(outcomes))
     winner = "" if decision.winner is None else plan.names[decision.winner]
     needed = _labels_needed(plan, sheet, reference, outcomes, tests, alpha) if decision.verdict == "unproven" else None
-    reference_value = 0.0 if reference is None else _value(measure, sheet, reference)
+    reference_value = None if reference is None else _value(measure, sheet, reference)
     return Verdict(
         answer=decision.verdict,
         sentence=_sentence(plan, decision, found, len(sheet.ids), needed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -258,12 +258,17 @@ class Study:
         raw = self.ledger.output(artifact, side)
         return None if raw is None else np.frombuffer(raw, np.float32).reshape(-1, len(self.facts.labels))
 
-    def side_by_side(self, trial: Trial) -> Trial:
-        """The trial with its figures from interleaved rounds, where it was measured so: ratios of these hold on a noisy
+    def side_by_side(self) -> Callable[[Trial], Trial]:
+        """Gives a trial its figures from interleaved rounds, where it was measured so: their ratios hold on a noisy
         machine. What the study chose by stays as it was told.
         """
-        found = (self.ledger.fact(TOGETHER, dict[str, Measurement]) or {}).get(trial.artifact)
-        return replace(trial, measurement=found) if found else trial
+        together = self.ledger.fact(TOGETHER, dict[str, Measurement]) or {}
+
+        def shown(trial: Trial) -> Trial:
+            found = together.get(trial.artifact)
+            return replace(trial, measurement=found) if found and trial.measurement else trial
+
+        return shown
 
     # -- how trials compare --------------------------------------------------------------------------------------------
 

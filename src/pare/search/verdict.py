@@ -239,7 +239,7 @@ def _unread_verdict(goal: Goal, dataset: Dataset, answer: Literal["fail", "unpro
         alpha=goal.alpha,
         test="none: the sealed rows were not read",
         metric=goal.metric,
-        reference_value=0.0,
+        reference_value=None,
         within=goal.margin,
         at_least=goal.at_least,
     )

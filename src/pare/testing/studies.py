@@ -21,8 +21,9 @@ from pare.evaluation.metrics import known_metrics, value
 from pare.evaluation.score import paired
 from pare.families import family_of
 from pare.proof.binomial import wilson
+from pare.search.halving import FULL
 from pare.search.space import BASELINE, REFERENCE
-from pare.search.study import LEDGER, TASK, Facts, Study
+from pare.search.study import LEDGER, PLANS, TASK, Asked, Facts, Study
 from pare.search.survivors import Goal
 from pare.store import Ledger
 from pare.testing.verdicts import Answer, made_up
@@ -166,6 +167,7 @@ def fake_study(
         plan, verdict = made_up(answer, trials, goal, look)
         ledger.freeze("fake", plan)
         ledger.set_verdict("fake", verdict)
+        ledger.set_fact(PLANS, [Asked(task.bar, "fake")])
     ledger.close()
     return FakeStudy(Study.open(folder), dev, calibration)
 
@@ -227,7 +229,7 @@ def _complete(
         found.append(
             Trial(
                 candidate=Candidate(model.name, "all-MiniLM-L6-v2", (Step("finetune"),), model.runtime),
-                rung=1,
+                rung=FULL,
                 fidelity=1.0,
                 state="done",
                 artifact=artifact,
@@ -264,13 +266,13 @@ def _halved(models: Sequence[Model]) -> list[Trial]:
     for depth in (3, 4, 5):
         why = "the rung keeps its 2 cheapest hopeful candidates"
         candidate = Candidate(f"student-{depth}", "all-MiniLM-L6-v2", (Step("distil"),), "openvino")
-        found.append(Trial(candidate=candidate, rung=1, fidelity=1.0, state="dropped", why=why))
+        found.append(Trial(candidate=candidate, rung=FULL, fidelity=1.0, state="dropped", why=why))
     candidate = Candidate("encoder-trim", "all-MiniLM-L6-v2", (Step("trim_vocab"),), "openvino")
     why = "its weights alone are 53.2 MB, over the limit of 50 MB"
-    found.append(Trial(candidate=candidate, rung=1, fidelity=1.0, state="excluded", why=why))
+    found.append(Trial(candidate=candidate, rung=FULL, fidelity=1.0, state="excluded", why=why))
     candidate = Candidate("encoder-w8", "all-MiniLM-L6-v2", (Step("quantize"),), "openvino")
     why = "quantize: nncf ran out of memory"
-    return [*found, Trial(candidate=candidate, rung=1, fidelity=1.0, state="failed", why=why, seconds=31.0)]
+    return [*found, Trial(candidate=candidate, rung=FULL, fidelity=1.0, state="failed", why=why, seconds=31.0)]
 
 
 def _answers(model: Model, samples: Sequence[Sample], labels: tuple[str, ...], seed: int) -> Logits:

@@ -43,7 +43,7 @@ def made_up(answer: Answer, trials: Sequence[Trial], goal: Goal, look: int) -> t
         alpha=goal.alpha,
         test="exact",
         metric="accuracy",
-        reference_value=0.939 if reference else 0.0,
+        reference_value=0.939 if reference else None,
         within=goal.margin,
         at_least=goal.at_least,
         labels_needed=1840 if answer == "unproven" else None,

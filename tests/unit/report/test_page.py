@@ -8,11 +8,13 @@ from pare.errors import InputError
 from pare.report.page import page, write
 from pare.report.view import view
 from pare.report.words import ASSUMES, STATISTICS
-from pare.search.study import Study
+from pare.search.halving import FULL
+from pare.search.study import UNREAD, Study
 from pare.store import Ledger
 from pare.testing.studies import MODELS, fake_study
+from pare.types import Candidate, Step, Trial, Verdict
 
-VOID = {"meta", "br", "hr", "line", "rect", "circle", "path"}
+VOID = {"meta", "br", "hr", "wbr", "line", "rect", "circle", "path"}
 HOSTILE = '</td><script>alert("x")</script><img src=x onerror=alert(1)> \x00 \u202e &amp; \'"'
 
 
@@ -43,12 +45,22 @@ class Reader(HTMLParser):
         self.sections[self.current] = self.sections.get(self.current, "") + data + " "
 
 
+def unread_verdict(sentence):
+    return Verdict("fail", sentence, "", (), 930, 0, 0.03, "none: the sealed rows were not read", "accuracy", 0.0, 0.02)
+
+
 def read(study):
     reader = Reader()
     reader.html = write(study.study, study.dev, study.calibration).read_text(encoding="utf-8")
     reader.feed(reader.html)
     assert reader.open == []
     return reader
+
+
+def heads(reader, section):
+    """The column headings of a section's first table."""
+    inside = reader.html.partition(f'<section id="{section}">')[2].partition("</thead>")[0]
+    return re.findall(r"<th\b[^>]*>(.*?)</th>", inside)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +130,15 @@ def test_reference_against_winner(passing):
         assert words in text
 
 
+def test_the_winner_is_the_first_column_of_figures(passing):
+    titles = heads(passing, "comparison")
+    assert titles[:4] == ["", "winner: student-1-int8", "reference (openvino)", "PyTorch fp32"]
+    assert titles[4:] == ["times better than reference (openvino)", "times better than PyTorch fp32"]
+    row = re.search(r"size of the served files</th>(.*?)</tr>", passing.html)[1]
+    cells = [re.sub("<.*?>", " ", cell).split()[0] for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+    assert cells == ["4.13", "91.6", "90.9", "22x", "22x"]
+
+
 def test_each_figure_has_its_provenance(passing):
     titles = [value for key, value in passing.attributes if key == "title"]
     for kind in ("measured: monotonic clock", "modelled: cost per 1,000 x", "assumed: assumed: a round volume"):
@@ -139,7 +160,14 @@ def test_classes_and_examples_come_from_dev(passed, passing):
     assert "Lost:" in passing.sections["examples"]
     assert "Won:" in passing.sections["examples"]
     assert len(shown) <= 40
-    assert "when wrong, mostly" in passing.sections["classes"]
+    assert heads(passing, "classes")[:2] == ["label", "change, points"]
+    assert heads(passing, "classes")[-1] == "when wrong, mostly"
+
+
+def test_labels_may_be_broken_and_stacked_cells_name_their_column(passing):
+    assert '<bdi class="label">card_<wbr>not_<wbr>arrived</bdi>' in passing.html
+    columns = [value for key, value in passing.attributes if key == "data-k"]
+    assert columns[:4] == ["truth", "reference said", "student-1-int8 said", "sure"]
 
 
 def test_coverage_marks_the_deployed_threshold(passing):
@@ -163,10 +191,30 @@ def test_the_trial_table_is_whole(passed, passing):
         "energy per 1,000",
     ):
         assert words in text
-    heads = re.findall(r"<th title=\"value, and its interval below\"[^>]*>(.*?)</th>", passing.html)
-    assert heads == ["accuracy", "balanced accuracy", "brier", "macro f1"]
+    metrics = re.findall(r"<th title=\"value, and its interval below\"[^>]*>(.*?)</th>", passing.html)
+    assert metrics == ["accuracy", "balanced accuracy", "brier", "macro f1"]
     assert "throughput, to PyTorch" in text
     assert "throughput, to served" in text
+
+
+def test_full_work_is_called_full_and_no_number(tmp_path):
+    made = fake_study(tmp_path / "full", models=MODELS[:4], rows=40)
+    candidate = Candidate("student-4", "all-MiniLM-L6-v2", (Step("distil"),), "openvino")
+    made.study.tell(Trial(candidate, FULL, 1.0, "dropped", why="the rung keeps its cheapest"))
+    row = re.search(
+        r"student-4</th>((?:<td[^>]*>[^<]*</td>)+)(?=<td[^>]*>the rung keeps its cheapest)", read(made).html
+    )
+    assert re.sub("<.*?>", " ", row[1]).split()[0] == "full"
+
+
+def test_limits_that_are_broken_are_named(tmp_path, passing):
+    assert "breaks" not in heads(passing, "trials")
+    made = fake_study(tmp_path / "limits", models=MODELS[:4], rows=40)
+    task = made.study.path / "task.yaml"
+    task.write_text(task.read_text() + "limits: {size_mb: 50}\n")
+    reader = read(replace(made, study=Study.open(made.study.path)))
+    assert "breaks" in heads(reader, "trials")
+    assert "size 91.6 MB (limit 50 MB)" in reader.sections["trials"]
 
 
 def test_the_proof_is_explained(passing):
@@ -253,6 +301,32 @@ def test_a_verdict_without_survivors(tmp_path):
     made = fake_study(tmp_path / "none", "fail", models=MODELS[1:3], rows=60)
     reader = read(made)
     assert "nothing that was tried meets the limits" in reader.sections["top"]
+
+
+def test_a_proof_of_another_bar_is_not_shown(tmp_path):
+    made = fake_study(tmp_path / "two", "pass", rows=40)
+    plan = replace(made.study.proof[1], within=0.001, names=("static",), artifacts=("x",))
+    made.study.ledger.freeze("other", plan)
+    made.study.ledger.set_verdict(
+        "other", replace(made.study.verdict, answer="fail", sentence="fail: other", winner="")
+    )
+    reader = read(made)
+    assert 'class="verdict pass"' in reader.html
+    assert "student-2 → student-2-int8" in reader.sections["proof"]
+    assert "fail: other" not in reader.html
+
+
+def test_a_verdict_that_needed_no_sealed_row_shows_no_plan(tmp_path):
+    made = fake_study(tmp_path / "unread", "pass", rows=40)
+    sentence = "fail: nothing meets the limits; nearest: linear: size 1.62 MB (limit 1 MB)"
+    made.study.ledger.set_fact(UNREAD, [unread_verdict(sentence)])
+    reader = read(made)
+    assert 'class="verdict fail"' in reader.html
+    assert "nothing that was tried meets the limits" in reader.sections["top"]
+    assert "This verdict needed no sealed row" in reader.sections["proof"]
+    assert "→" not in reader.sections["proof"]
+    assert "accuracy, sealed" not in reader.sections["comparison"]
+    assert "accuracy on the dev rows" in reader.sections["top"]
 
 
 def test_a_study_that_has_not_read_its_data(tmp_path):

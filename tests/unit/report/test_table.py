@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import msgspec
 
 from pare.benchmark.measure import Comparison
 from pare.report import table
-from pare.testing.studies import fake_study
+from pare.search.study import UNREAD
+from pare.testing.studies import MODELS, fake_study
 from pare.types import Quantity
 
 
@@ -62,6 +64,24 @@ def test_a_fixed_bar_shows_levels_and_no_drops(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "level at least" in out
     assert "drop" not in out
+
+
+def test_the_reference_on_sealed_rows_is_null_where_none_was_read(tmp_path, passed):
+    assert table.summary(passed.study)["verdict"]["reference_value"] == 0.939
+    alone = fake_study(tmp_path / "alone", models=MODELS[:1], at_least=0.88, rows=40).study
+    assert table.summary(alone)["verdict"]["reference_value"] is None
+    both = fake_study(tmp_path / "both", at_least=0.88, rows=40).study
+    assert table.summary(both)["verdict"]["reference_value"] == 0.939
+
+
+def test_a_verdict_that_needed_no_sealed_row_has_no_plan(tmp_path):
+    study = fake_study(tmp_path / "unread", rows=40).study
+    found = replace(study.verdict, answer="fail", winner="", evidence=(), test="none: the sealed rows were not read")
+    study.ledger.set_fact(UNREAD, [found])
+    made = table.summary(study)
+    assert made["verdict"]["test"] == "none: the sealed rows were not read"
+    assert made["verdict"]["reference_value"] is None
+    assert made["plan"] is None
 
 
 def test_a_study_without_proof_has_null_verdict(tmp_path):
