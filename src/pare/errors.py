@@ -1,6 +1,6 @@
 """What can go wrong, as types. The command line turns each into one line and an exit code.
 
-PareError
+PareError               by itself: something inside pare failed: exit code 70, never 1, which is the verdict ``fail``
 ├── InputError          the user's data, task or arguments: exit code 2
 │   └── MissingExtra    a dependency of an optional part is not installed
 └── Interrupted         the user stopped the work: exit code 130, and how to go on
@@ -17,7 +17,7 @@ __all__ = ["InputError", "Interrupted", "MissingExtra", "PareError", "nearest"]
 class PareError(Exception):
     """Base of everything pare raises on purpose. The text is one line: rule, value found, next step."""
 
-    exit_code = 1
+    exit_code = 70
 
 
 class InputError(PareError):
@@ -39,12 +39,20 @@ class Interrupted(PareError):
     exit_code = 130
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Names the known words nearest to a mistyped one, as the tail of a message.
+FEW = 10
+"""The most known words that are all named beside the nearest ones."""
 
-    >>> nearest("acuracy", ["accuracy", "macro_f1"])
-    'did you mean accuracy?'
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Names the known words nearest to a mistyped one, as the tail of a message; all of them where they are few.
+
+    >>> nearest("acuracy", ["accuracy", "brier"])
+    'did you mean accuracy? known: accuracy, brier'
     """
     words = sorted(known)
     close = get_close_matches(word, words, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(words)}"
+    every = f"known: {', '.join(words)}"
+    if not close:
+        return every
+    guess = f"did you mean {' or '.join(close)}?"
+    return f"{guess} {every}" if len(close) < len(words) <= FEW else guess

@@ -3,16 +3,23 @@ from pare.errors import InputError, Interrupted, MissingExtra, PareError, neares
 
 
 def test_exit_codes_follow_the_tree() -> None:
-    assert (PareError.exit_code, InputError.exit_code, MissingExtra.exit_code, Interrupted.exit_code) == (1, 2, 2, 130)
+    assert (PareError.exit_code, InputError.exit_code, MissingExtra.exit_code, Interrupted.exit_code) == (70, 2, 2, 130)
 
 
 def test_a_missing_extra_names_the_command() -> None:
     assert "pip install 'pare-lm[build]'" in str(MissingExtra("torch", "build", "fine-tuning"))
 
 
-def test_nearest_names_near_words_or_all() -> None:
-    assert nearest("acuracy", ["accuracy", "brier"]) == "did you mean accuracy?"
+def test_nearest_names_near_words_and_all_where_they_are_few() -> None:
+    assert nearest("acuracy", ["brier", "accuracy"]) == "did you mean accuracy? known: accuracy, brier"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+    many = [f"column{i}" for i in range(10)]
+    assert nearest("column1", many).endswith("? known: " + ", ".join(many))
+    assert nearest("columm_text", [*many, "column_text"]).endswith("?")
+
+
+def test_nearest_says_no_word_twice() -> None:
+    assert nearest("al-MiniLM", ["all-MiniLM"]) == "did you mean all-MiniLM?"
 
 
 def test_units_read_as_people_write_them() -> None:

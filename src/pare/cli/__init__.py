@@ -1,14 +1,22 @@
 """The command line: one verb a file, thin over ``pare.api``.
 
-Results go to standard output, messages and progress to standard error. A verb's module is imported when it is called, so
-that ``pare --help`` stays fast.
+Results go to standard output, messages and progress to standard error, both as UTF-8 whatever the locale is. A verb's
+module is imported when it is called, so that ``pare --help`` stays fast.
+
+Exit codes: 0 done or pass, 1 fail, 2 bad input, 3 unproven, 70 something inside pare failed, 130 stopped, 141 whoever
+read standard output closed it. Only a verdict is ever 0, 1 or 3: a crash must not read as a proven miss, nor half of a
+table as a pass.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+import traceback
+from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -58,12 +66,19 @@ def group() -> None:
     """Finds, builds, proves and serves the smallest language model that does your job."""
 
 
+INTERNAL = PareError.exit_code
+CLOSED_PIPE = 141
+"""As a shell tells that a command was ended by SIGPIPE."""
+
+
 def main(args: list[str] | None = None) -> None:
-    """Runs the command line. Exit codes: 0 done or pass, 1 fail, 2 bad input, 3 unproven, 130 stopped."""
+    """Runs the command line and exits with one of the codes above."""
+    _write_utf8()
     given = sys.argv[1:] if args is None else args
     try:
         code = group.main(args=given or ["--help"], standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except PareError as error:
         _stop("pare", str(error), error.exit_code)
     except click.ClickException as error:
@@ -72,15 +87,45 @@ def main(args: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _stop("pare", "stopped", 130)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _settle(sys.stdout)
+        sys.exit(CLOSED_PIPE)
     except OSError as error:
-        if error.filename is None:
-            raise
-        _stop("pare", f"{error.filename}: {error.strerror}; check the path, its rights and the free space", 2)
+        _settle(sys.stdout)
+        what = error.strerror or str(error) or type(error).__name__
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _stop("pare", f"{where}{what}; check the path, its rights and the free space", 2)
+    except SystemExit as stop:
+        # click and rich end with 1, which is the verdict `fail`, where whoever read their output has left
+        sys.exit(CLOSED_PIPE if stop.code == 1 else stop.code)
+    except Exception as error:
+        with suppress(OSError):
+            traceback.print_exc()
+        what = type(error).__name__
+        _stop("pare", f"a bug in pare ({what}): please report it, with the lines above and your command", INTERNAL)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_utf8() -> None:
+    """Makes both streams UTF-8. What is no valid Unicode (a file's name may be so) is written with backslashes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _stop(where: str, message: str, code: int) -> NoReturn:
     """Ends with one line on standard error, whatever the message holds."""
-    click.echo(f"{where}: {' '.join(message.split())}", err=True)
+    with suppress(OSError):
+        click.echo(f"{where}: {' '.join(message.split())}", err=True)
+    _settle(sys.stderr)
     sys.exit(code)
+
+
+def _settle(stream: TextIO | None) -> None:
+    """Drops what a stream cannot take. Else Python writes it again when it ends, fails, and exits with a code of its own."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from pare import api
+from pare.cli.inputs import check_runs
 from pare.cli.output import emit, json_flag
-from pare.report import table
+from pare.report.table import show_comparison
 
 
 @click.command("bench")
@@ -18,9 +19,13 @@ from pare.report import table
 @click.option("--rounds", type=click.IntRange(min=2), default=8, show_default=True, help="interleaved rounds")
 @json_flag
 def command(path: Path, against: str, threads: int | None, rounds: int, as_json: bool) -> None:
-    """Measure a run's winner against its reference: latency, throughput, memory, energy; fresh processes, in turns."""
+    """Measure a run's winner against its reference: latency, throughput, memory, energy; fresh processes, in turns.
+
+    Figures that are not measured but modelled or assumed are marked, with their formula and source below the table.
+    """
+    check_runs(path)
     found = api.bench(path, against, threads, rounds)
     if as_json:
         emit(found)
     else:
-        table.show_comparison(found)
+        show_comparison(found)

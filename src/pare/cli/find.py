@@ -9,10 +9,11 @@ import click
 
 from pare import api
 from pare.cli.display import Display
+from pare.cli.inputs import bar_metrics
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
 from pare.data.fields import FIELDS, flag
 from pare.data.task import Task, with_flags
-from pare.errors import InputError
+from pare.errors import InputError, nearest
 from pare.evaluation.metrics import bar_metric, known_metrics
 from pare.report import table
 from pare.search.study import REPORT
@@ -20,17 +21,33 @@ from pare.search.study import REPORT
 TASK_FILES = (".yaml", ".yml")
 
 
+HELP = {
+    "bar.metric": f"what quality is: {', '.join(bar_metrics())}",
+    "limits.throughput": "at least, requests per second at batch 32",
+    "limits.energy_j": "at most, joules per 1,000 requests",
+}
+"""Where a flag needs more words than the line of a task.yaml."""
+
+
 def _options(command: Any) -> Any:
-    """One option for each field of a task; None means not given."""
-    for name, field in reversed(list(FIELDS.items())):
+    """One option for each field of a task; None means not given, so that a default never replaces what task.yaml says."""
+    for name in reversed(list(FIELDS)):
         if name == "data.path":
             continue
         switch = name == "bar.growing"
         kind: dict[str, Any] = (
             {"is_flag": True, "default": None} if switch else {"metavar": name.split(".")[-1].upper()}
         )
-        command = click.option(flag(name), name.replace(".", "__"), help=field.help, **kind)(command)
+        command = click.option(flag(name), name.replace(".", "__"), help=_help(name), **kind)(command)
     return command
+
+
+def _help(name: str) -> str:
+    default = FIELDS[name].default
+    words = HELP.get(name, FIELDS[name].help)
+    if default is None or default is False:
+        return words
+    return f"{words}  [default: {','.join(default) if isinstance(default, tuple) else default}]"
 
 
 @click.command("find")
@@ -46,14 +63,14 @@ def command(
     """Find the smallest model that clears the bar, prove it, and write its report.
 
     Give a task.yaml, or a data file with --input and --target. An interrupted run goes on where it stopped. Exit codes:
-    0 pass, 1 fail, 2 bad input, 3 unproven, 130 stopped.
+    0 pass, 1 fail, 2 bad input, 3 unproven, 70 a failure inside pare, 130 stopped.
     """
     task = _task(source, {name.replace("__", "."): value for name, value in flags.items() if value is not None})
     bar_metric(task.bar.metric)
     if task_only and as_json:
         emit(task)
-    elif task_only or not source.endswith(TASK_FILES):
-        click.echo(task.to_yaml(Path()), err=as_json)
+    elif task_only or not (as_json or source.endswith(TASK_FILES)):
+        click.echo(task.to_yaml(Path()))
     if task_only:
         return
     with Display(live=False if as_json else None) as display:
@@ -76,12 +93,23 @@ def _task(source: str, given: dict[str, Any]) -> Task:
     if "candidates" in given:
         given["candidates"] = _listed(given["candidates"])
     if source.endswith(TASK_FILES):
+        _check_exists(Path(source))
         return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
     for needed in ("data.input", "data.target"):
         if needed not in given:
             raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")
     named = {name.split(".")[-1]: value for name, value in given.items()}
     return Task.of(source, metrics=metrics, **named)
+
+
+def _check_exists(file: Path) -> None:
+    if file.exists():
+        return
+    beside = [entry.name for entry in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
+    hint = f"{nearest(file.name, beside)}; or" if beside else "to"
+    raise InputError(
+        f"{file} does not exist; {hint} write one: pare find DATA --input TEXT --target LABEL --task-only > {file}"
+    )
 
 
 def _listed(text: str) -> list[str | int]:

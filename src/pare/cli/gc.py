@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pare import api
+from pare.cli.inputs import check_runs
 from pare.cli.output import emit, json_flag
 from pare.errors import InputError
 from pare.search.study import LEDGER
@@ -21,6 +22,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     chosen = paths or tuple(sorted(path.parent for path in api.RUNS.glob(f"*/{LEDGER}")))
     if not chosen:
         raise InputError(f"there is no run under {api.RUNS}; name a run's folder")
+    check_runs(*chosen)
     freed = {str(path): dict(zip(("artifacts", "bytes"), api.gc(path), strict=True)) for path in chosen}
     if as_json:
         emit({"runs": freed})

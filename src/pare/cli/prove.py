@@ -8,7 +8,9 @@ import click
 
 from pare import api
 from pare.cli.display import Display
+from pare.cli.inputs import bar_metrics, check_runs
 from pare.cli.output import EXIT_CODES, emit, json_flag
+from pare.data.fields import check
 from pare.errors import InputError
 from pare.report import table
 
@@ -24,15 +26,13 @@ FILE = click.Path(path_type=Path)
 @click.option("--target", default="label", show_default=True, help="the column that holds the label")
 @click.option(
     "--within",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=float,
     default=0.02,
     show_default=True,
-    help="absolute points of the reference, as a fraction",
+    help="absolute points of the reference, as a fraction; 0 asks for no drop at all",
 )
-@click.option("--metric", default="accuracy", show_default=True)
-@click.option(
-    "--confidence", type=click.FloatRange(0.5, 1, min_open=True, max_open=True), default=0.95, show_default=True
-)
+@click.option("--metric", default="accuracy", show_default=True, help=f"what quality is: {', '.join(bar_metrics())}")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="how sure the proof has to be")
 @json_flag
 @click.pass_context
 def command(
@@ -50,8 +50,10 @@ def command(
 ) -> None:
     """Prove that one model is within so many points of another on labelled rows.
 
-    Exit codes: 0 pass, 1 fail, 2 bad input, 3 unproven.
+    Rows that pare find has trained on or chosen by are refused, where one of the two is a run or an artifact. Exit codes:
+    0 pass, 1 fail, 2 bad input, 3 unproven.
     """
+    check_runs(candidate, against)
     if more is not None:
         with Display(live=False) as display:
             study = api.prove_more(candidate, more, display)
@@ -67,9 +69,9 @@ def command(
             data,
             input=input_column,
             target=target,
-            within=within,
+            within=check("bar.within", within, "--within"),
             metric=metric,
-            confidence=confidence,
+            confidence=check("bar.confidence", confidence, "--confidence"),
         )
     if as_json:
         emit(verdict)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+from itertools import groupby
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 import click
 import msgspec
 
 from pare import api
+from pare.artifacts import MANIFEST
+from pare.cli.inputs import is_run
 from pare.cli.output import say
+from pare.data.read import SUFFIXES, Columns, rows
 from pare.errors import InputError
 from pare.runtimes import load
 from pare.search.study import LEDGER, Study
+from pare.types import Prediction
 
 BATCH = 256
+"""The most texts in one call of the model, and in one write."""
+READ_BYTES = 1 << 16
+TABLES = (*SUFFIXES, ".json")
+"""Files of rows, also packed (``.gz``). Any other file holds one text a line."""
 
 
 @click.command("run")
@@ -26,59 +35,131 @@ BATCH = 256
 @click.argument("texts", nargs=-1, metavar="[TEXT|FILE]...")
 @click.option("--model", default="", help="a candidate of the run; default: the winner, else the reference")
 @click.option(
+    "--input", "column", help="the column of texts in files of rows; default: the one of the run's task, else text"
+)
+@click.option(
     "--abstain", is_flag=True, help="answer null where the confidence is below the threshold ('none of these')"
 )
 @click.option("--threads", type=click.IntRange(min=1), help="default: all cores")
 @click.option("--json", "as_json", is_flag=True, help="the default: one JSON object a text")
-def command(path: Path, texts: tuple[str, ...], model: str, abstain: bool, threads: int | None, as_json: bool) -> None:
-    """Classify texts: as arguments, the lines of files, or the lines of standard input.
+def command(
+    path: Path,
+    texts: tuple[str, ...],
+    model: str,
+    column: str | None,
+    abstain: bool,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Classify texts: as arguments, in files, or the lines of standard input, each answered as it comes.
 
-    Every text gives one JSON line: text, label, confidence, and whether it is above the deployment's threshold.
+    Of a CSV, TSV, JSONL or Parquet file the texts of one column are read, empty ones too, so that answers and rows match
+    one to one; any other file holds one text a line. Every text gives one JSON line: text, label, confidence, and whether
+    it is above the deployment's threshold.
     """
+    _check(path, texts)
+    study = Study.open(path) if is_run(path) else None
     name, artifact = api.resolve(path, model)
-    if not model and (path / LEDGER).is_file():
-        study = Study.open(path)
-        if study.winner is None:
+    if study is not None:
+        column = column or study.task.data.input
+        if not model and study.winner is None:
             say(f"pare: {path} has no proven winner; this is its {name}. --model names another candidate")
         study.close()
     engine = load(artifact, threads=threads)
     try:
-        for batch in _batches(_texts(texts)):
-            for text, found in zip(batch, engine.classify(batch), strict=True):
-                label = None if abstain and found.abstain else found.label
-                answer = {
-                    "text": text,
-                    "label": label,
-                    "confidence": round(found.confidence, 4),
-                    "in_scope": not found.abstain,
-                }
-                click.echo(msgspec.json.encode(answer))
+        for batch in _batches(texts, column or "text"):
+            found = engine.classify(batch)
+            click.echo(b"\n".join(_line(text, answer, abstain) for text, answer in zip(batch, found, strict=True)))
     finally:
         engine.close()
 
 
-def _texts(given: tuple[str, ...]) -> Iterator[str]:
-    if not given:
-        yield from _lines(sys.stdin)
+def _line(text: str, found: Prediction, abstain: bool) -> bytes:
+    label = None if abstain and found.abstain else found.label
+    confidence = round(found.confidence, 4)
+    answer = {"text": text, "label": label, "confidence": confidence, "in_scope": not found.abstain}
+    return msgspec.json.encode(answer)
+
+
+def _check(path: Path, given: Sequence[str]) -> None:
+    """Refuses, before anything is loaded, what is no model, and what would be classified as the text that it is not."""
+    if not is_run(path) and not (path / MANIFEST).is_file():
+        raise InputError(
+            f"{path} is no run and no artifact: it has no {LEDGER} and no {MANIFEST}; give a folder that pare made"
+        )
+    if not given and sys.stdin is None:
+        raise InputError("standard input is closed; give texts or files as arguments, or lines on standard input")
     for text in given:
-        if os.path.isfile(text):
-            with Path(text).open(encoding="utf-8-sig") as file:
-                yield from _lines(file)
-        else:
-            yield text
+        if os.path.isdir(text):
+            raise InputError(
+                f"{text} is a folder; name a file in it, or give the word on standard input if it is a text"
+            )
+        if not os.path.exists(text) and _looks_like_a_file(text):
+            raise InputError(
+                f"{text} looks like a file and does not exist; check the path, or classify it as a text: "
+                f"echo {text} | pare run {path}"
+            )
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
+def _looks_like_a_file(text: str) -> bool:
+    return len(text.split()) == 1 and (_is_table(text) or text.lower().endswith(".txt"))
+
+
+def _is_table(path: str) -> bool:
+    return path.lower().removesuffix(".gz").endswith(TABLES)
+
+
+def _batches(given: Sequence[str], column: str) -> Iterator[list[str]]:
+    """All texts, in batches that never wait for more where some are ready."""
+    if not given:
+        yield from _lines(cast(BufferedReader, sys.stdin.buffer), "standard input")
+    for is_file, group in groupby(given, os.path.exists):
+        if not is_file:
+            yield from _sliced(group)
+            continue
+        for path in group:
+            if _is_table(path):
+                yield from _sliced(row.text for row in rows(path, Columns(column, target="")))
+            else:
+                with open(path, "rb") as file:
+                    yield from _lines(file, path)
+
+
+def _sliced(texts: Iterator[str]) -> Iterator[list[str]]:
+    """Batches of texts. What came before bad input is given out before the error is raised."""
+    batch: list[str] = []
     try:
-        for line in file:
-            if line.strip():
-                yield line.rstrip("\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{file.name} is not UTF-8 text; give texts, one a line, in UTF-8") from None
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(texts)
-    interactive = sys.stdin.isatty()
-    while batch := list(islice(rest, 1 if interactive else BATCH)):
+        for text in texts:
+            batch.append(text)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except InputError:
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch
+
+
+def _lines(file: BufferedReader, name: str) -> Iterator[list[str]]:
+    """The lines of a file or pipe, blank ones left out. ``read1`` gives what has arrived, and waits only for the first.
+
+    Raises InputError at the first line that is no UTF-8.
+    """
+    rest, number = b"", 0
+    while chunk := file.read1(READ_BYTES):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from _sliced(_decoded(whole, name, number))
+        number += len(whole)
+    yield from _sliced(_decoded([rest], name, number))
+
+
+def _decoded(lines: Sequence[bytes], name: str, before: int) -> Iterator[str]:
+    for number, line in enumerate(lines, before + 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
+        except UnicodeDecodeError:
+            raise InputError(f"{name}, line {number} is not UTF-8; give texts, one a line, in UTF-8") from None
+        if text.strip():
+            yield text

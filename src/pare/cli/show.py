@@ -7,28 +7,33 @@ from pathlib import Path
 import click
 
 from pare import api, artifacts
+from pare.cli.inputs import is_run
 from pare.cli.output import emit, json_flag, say
 from pare.errors import InputError, nearest
 from pare.families import family_of, read_config
 from pare.report import anatomy, table
 from pare.search import bases
-from pare.search.study import LEDGER, REPORT
+from pare.search.study import LEDGER, REPORT, Study
+
+CONFIG = "config.json"
 
 
 @click.command("show")
 @click.argument("path", metavar="RUN|ARTIFACT|MODEL")
-@click.option("--classes", default=2, show_default=True, help="classes of the head, for a base model without one")
+@click.option(
+    "--classes",
+    type=click.IntRange(min=2),
+    default=2,
+    show_default=True,
+    help="classes of the head, for a base model without one",
+)
 @json_flag
 def command(path: str, classes: int, as_json: bool) -> None:
     """Show a run's frontier and verdict, or the anatomy of an artifact or a base model."""
     folder = Path(path)
-    if (folder / LEDGER).is_file():
+    if is_run(folder):
         study = api.show(folder)
-        if as_json:
-            emit(table.summary(study))
-        else:
-            table.show(study)
-            say(f"report: {folder / REPORT}")
+        _show_study(study, as_json)
         study.close()
         return
     if (folder / artifacts.MANIFEST).is_file():
@@ -44,9 +49,31 @@ def command(path: str, classes: int, as_json: bool) -> None:
         anatomy.show(found)
 
 
+def _show_study(study: Study, as_json: bool) -> None:
+    if as_json:
+        emit(table.summary(study))
+        return
+    if study.complete or study.verdict is not None:
+        table.show(study)
+    else:
+        say(f"{study.path} has no finished trial yet; run the same pare find again to go on")
+    report = study.path / REPORT
+    if report.is_file():
+        say(f"report: {report}")
+
+
 def _check(folder: Path, path: str) -> None:
-    """Refuses what cannot be a model: neither here, nor carried by a package, nor the form of a hub id."""
-    may_be_hub = path.count("/") == 1 and not folder.parent.is_dir()
+    """Refuses what cannot be shown: a file, a folder of something else, and a name that is neither here, nor carried by a
+    package, nor of the form of a hub id.
+    """
+    if folder.is_file():
+        raise InputError(f"{path} is a file; show takes the folder of a run, an artifact or a model, or a model's name")
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        raise InputError(
+            f"{path} is no run, artifact or model: it has no {LEDGER}, {artifacts.MANIFEST} or {CONFIG}; "
+            "name another folder"
+        )
+    may_be_hub = path.count("/") == 1 and path[0] not in "./~" and not folder.parent.is_dir()
     if folder.exists() or path in bases.CARRIED or may_be_hub:
         return
     beside = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []

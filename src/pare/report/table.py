@@ -91,9 +91,34 @@ def comparison_rows(found: Comparison) -> list[tuple[str, ...]]:
 
 def show_comparison(found: Comparison) -> None:
     """Prints a comparison on standard output."""
+    rows, sources = _marked(found)
     out = console()
-    out.print(grid(("", *found.names, "times better"), comparison_rows(found)))
+    out.print(grid(("", *found.names, "times better"), rows))
     out.print(f"{found.rounds} rounds in turns; in brackets the middle half of the rounds", style="dim")
+    for number, source in enumerate(sources, 1):
+        out.print(f"[{number}] {source}", style="dim", markup=False)
+    if sources:
+        out.print("figures without a number are measured", style="dim")
+
+
+def _marked(found: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The rows of a comparison, where a figure that was not measured carries the number of its source; and the sources."""
+    sources: list[str] = []
+    rows = []
+    for title, *cells, ratio in comparison_rows(found):
+        for place, figures in enumerate(found.figures):
+            figure = figures.get(_KEYS.get(title, title))
+            if figure is None or figure.provenance == "measured":
+                continue
+            source = f"{figure.provenance}: {figure.source}"
+            if source not in sources:
+                sources.append(source)
+            cells[place] += f" [{sources.index(source) + 1}]"
+        rows.append((title, *cells, ratio))
+    return rows, sources
+
+
+_KEYS = {figure.title: figure.key for figure in BY_KEY.values()}
 
 
 def _row(seen: View, trial: Trial) -> tuple[str, ...]:

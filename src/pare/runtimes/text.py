@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +143,15 @@ class TextEngine:
         return self._score(texts) if len(texts) else np.empty((0, len(self.labels)), np.float32)
 
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction a text: the likeliest label, its softmax at the artifact's temperature, and whether to abstain."""
+        """One prediction a text: the likeliest label, its softmax at the artifact's temperature, and whether to abstain.
+
+        Raises InputError where ``texts`` is one text instead of a list, or an item is no text or not valid Unicode.
+        """
+        if isinstance(texts, str):
+            raise InputError("classify takes a list of texts but got one text; write classify([text])")
+        for index, text in enumerate(texts):
+            if not isinstance(text, str) or not (text.isascii() or _is_unicode(text)):
+                _refuse(index, text)
         return [self._decide(row) for row in self.logits(texts)]
 
     def _decide(self, row: Logits) -> Prediction:
@@ -155,3 +163,23 @@ class TextEngine:
         """Frees what the engine holds."""
         if self._close is not None:
             self._close()
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text is valid Unicode. Half of a surrogate pair is none, and no tokenizer takes it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse(index: int, item: object) -> NoReturn:
+    if isinstance(item, str):
+        raise InputError(
+            f"texts[{index}] must be valid Unicode but holds half of a surrogate pair ({ascii(item)[:60]}); "
+            "decode the text as UTF-8 where it is read"
+        )
+    raise InputError(
+        f"texts[{index}] must be a text but is a {type(item).__name__} ({ascii(item)[:60]}); give a list of str"
+    )

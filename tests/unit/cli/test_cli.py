@@ -4,66 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pare import api
 from pare.artifacts import seal
-from pare.cli import VERBS, main
+from pare.benchmark.measure import Comparison
+from pare.cli import VERBS
 from pare.data.task import Task
-from pare.methods.base import BuildContext
-from pare.methods.linear import Linear
 from pare.search.study import Study
 from pare.search.survivors import choose
-from pare.testing.contexts import LABELS, tiny_samples
 from pare.testing.studies import fake_study
-from pare.types import Shape
+from pare.types import Candidate, Quantity, Shape, Trial
 
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
+Said = Any
 Pare = Callable[..., Said]
 
 
-@pytest.fixture
-def pare(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pare:
-    """Runs a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args: str | Path) -> Said:
-        with pytest.raises(SystemExit) as stopped:
-            main([str(arg) for arg in args])
-        assert isinstance(stopped.value.code, int)
-        return Said(stopped.value.code, *capsys.readouterr())
-
-    return run
-
-
 def refused(said: Said, *words: str) -> None:
-    """Bad input is exit code 2 and one line."""
-    assert said.code == 2
-    assert said.err.startswith("pare")
-    assert said.err.count("\n") == 1
-    assert said.err.endswith("\n")
-    for word in words:
-        assert word in said.err
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake_study(tmp_path_factory.mktemp("cli") / "run", rows=80).study.path
+    said.refused(*words)
 
 
 # -- help -------------------------------------------------------------------------------------------------------------
@@ -98,7 +59,32 @@ def test_show_prints_the_frontier_and_the_verdict(pare: Pare, run: Path) -> None
     assert said.code == 0
     assert "student-1-int8" in said.out
     assert "pass: " in said.out
-    assert f"report: {run / 'report.html'}" in said.err
+    assert said.err == ""  # there is no report to name
+
+
+def test_show_names_a_report_that_is_there(pare: Pare, tmp_path: Path) -> None:
+    folder = fake_study(tmp_path / "run", rows=40).study.path
+    (folder / "report.html").write_text("")
+    assert f"report: {folder / 'report.html'}" in pare("show", folder).err
+
+
+@pytest.mark.parametrize("halved", [False, True])
+def test_show_says_that_nothing_is_finished_yet(pare: Pare, tmp_path: Path, halved: bool) -> None:
+    made = fake_study(tmp_path / "run", None, models=())
+    if halved:
+        made.study.tell(Trial(Candidate("student-1", "x", (), "openvino"), rung=1, fidelity=0.2, state="done"))
+    said = pare("show", made.study.path)
+    assert (said.code, said.out) == (0, "")
+    assert said.err == f"{made.study.path} has no finished trial yet; run the same pare find again to go on\n"
+
+
+def test_a_run_without_its_task_says_what_to_do(pare: Pare, tmp_path: Path) -> None:
+    folder = fake_study(tmp_path / "run", rows=40).study.path
+    (folder / "task.yaml").unlink()
+    for args in (("show", folder), ("run", folder, "hello"), ("bench", folder), ("gc", folder)):
+        refused(pare(*args), "task.yaml does not exist", "run the same pare find again")
+    refused(pare("prove", folder, "--more", "x.csv"), "run the same pare find again")
+    refused(pare("prove", "a.txt", "--against", folder, "--data", "x.csv"), "run the same pare find again")
 
 
 def test_show_prints_one_object(pare: Pare, run: Path) -> None:
@@ -119,8 +105,16 @@ def test_show_refuses_what_is_nothing(pare: Pare, run: Path, tmp_path: Path) -> 
     (tmp_path / "runs" / "support").mkdir(parents=True)
     refused(pare("show", "runs/suport"), "did you mean support?")
     refused(pare("show", "nothing"), "no run, artifact or model")
-    refused(pare("show", "runs/support"), "config.json")
+    refused(pare("show", "runs/support"), "study.db, manifest.json or config.json", "name another folder")
     refused(pare("show", "."), "config.json")
+    refused(pare("show", "~/x"), "no run, artifact or model")
+    (tmp_path / "small.csv").write_text("text,label\na,b\n")
+    refused(pare("show", "small.csv"), "small.csv is a file; show takes the folder of a run")
+
+
+@pytest.mark.parametrize("classes", ["-3", "0", "1"])
+def test_show_refuses_a_head_without_a_choice(pare: Pare, classes: str) -> None:
+    refused(pare("show", "all-MiniLM-L6-v2", "--classes", classes), "--classes", "x>=2")
 
 
 # -- gc ---------------------------------------------------------------------------------------------------------------
@@ -235,7 +229,10 @@ def test_prove_refuses_bad_input(pare: Pare, tmp_path: Path) -> None:
     refused(prove(same, "--metric", "macro_f1"), "use balanced_accuracy")
     refused(prove(same, "--metric", "acuracy"), "did you mean accuracy")
     refused(prove(same, "--metric", "brier"), "needs probabilities")
-    refused(prove(same, "--within", "2"), "--within")
+    for within in ("2", "1", "-0.1", "nan"):
+        refused(prove(same, "--within", within), "--within must be", "write 0.02")
+    for confidence in ("0.5", "1", "95"):
+        refused(prove(same, "--confidence", confidence), "--confidence must be", "write 0.95")
     refused(prove(same, "--target", "lable"), "did you mean label?")
     refused(prove(_jsonl(tmp_path / "x.jsonl", _labels()), against=tmp_path / "gone"), "gone does not exist")
     refused(pare("prove", same, "--against", same), "--data")
@@ -320,11 +317,32 @@ def test_a_wrong_base_does_not_bind_the_run(pare: Pare, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def test_with_json_bad_data_is_one_line_and_nothing_else(pare: Pare, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\n" + "".join(f"message {i},a\n" for i in range(30)))
+    said = pare("find", "rows.csv", "--input", "text", "--target", "label", "--json")
+    assert said.out == ""
+    refused(said, "two classes")
+
+
+def test_help_names_defaults_metrics_and_units(pare: Pare) -> None:
+    words = " ".join(pare("find", "--help").out.split())
+    for said in (
+        "accuracy, balanced_accuracy, brier [default: accuracy]",
+        "[default: linear,static,encoder,students]",
+        "[default: 0.95]",
+        "joules per 1,000 requests",
+    ):
+        assert said in words
+    assert "balanced_accuracy" in pare("prove", "--help").out
+
+
 def test_find_refuses_missing_files_and_unknown_fields(pare: Pare, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(GOOD)
     refused(pare("find", "row.csv", "--input", "text", "--target", "label"), "did you mean rows.csv?")
     refused(pare("find", "rows.csv", "--target", "label"), "--input must name a column")
-    refused(pare("find", "task.yaml"), "task.yaml does not exist")
+    refused(
+        pare("find", "task.yaml"), "task.yaml does not exist; to write one: pare find DATA", "--task-only > task.yaml"
+    )
     (tmp_path / "task.yaml").write_text("data: {path: rows.csv, input: text, target: label}\nlimits: {size: 3}\n")
     refused(pare("find", "task.yaml"), "limits.size", "did you mean size_mb?")
     (tmp_path / "task.yaml").write_text("data: {path: rows.csv, input: text}\n")
@@ -346,40 +364,33 @@ def test_the_printed_task_reads_back(pare: Pare, tmp_path: Path) -> None:
     assert pare("find", "task.yaml", "--task-only", "--json").json()["candidates"] == ["linear", "students:1,2"]
 
 
-# -- run, bench, doctor -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    ctx = BuildContext(tiny_samples(), [], LABELS, folder, None, 0, 1.0, 1, folder, lambda share, words: None)
-    (folder / "out").mkdir()
-    return Linear().apply(None, ctx, folder / "out").path
-
-
-def test_run_reads_texts_and_files(pare: Pare, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "texts.txt").write_text("\ufeffmy phone is lost\n\nmoney gone\n", encoding="utf-8")
-    long = "where is my card " * 40
-    said = pare("run", model, long, "texts.txt")
-    assert (said.code, said.err) == (0, "")
-    answers = [json.loads(line) for line in said.out.splitlines()]
-    assert [(answer["text"], answer["label"]) for answer in answers] == [
-        (long, "card"),
-        ("my phone is lost", "phone"),
-        ("money gone", "money"),
-    ]
-
-
-def test_run_refuses_what_is_no_text(pare: Pare, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "texts.bin").write_bytes(b"\xff\xfe\x00")
-    refused(pare("run", model, "texts.bin"), "texts.bin is not UTF-8")
+# -- bench, doctor ----------------------------------------------------------------------------------------------------
 
 
 def test_run_and_bench_refuse_bad_input(pare: Pare, run: Path, tmp_path: Path) -> None:
-    refused(pare("run", tmp_path, "hello"), "holds no study")
+    refused(pare("run", tmp_path, "hello"), "no run and no artifact", "study.db", "manifest.json")
     refused(pare("run", run, "hello", "--model", "student-9"), "student-9", "linear")
     refused(pare("bench", tmp_path), "holds no study")
     refused(pare("bench", run, "--rounds", "1"), "--rounds")
+
+
+def test_bench_marks_what_was_not_measured(pare: Pare, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def figures(watts: float, cores: int) -> dict[str, Quantity]:
+        return {
+            "latency_p50_ms": Quantity(1.0, "ms", "measured", "clock"),
+            "power_w": Quantity(watts, "W", "modelled", f"{cores} cores x 10 W"),
+            "cost_usd_per_1k": Quantity(0.002, "USD", "assumed", "a price list of 2026"),
+        }
+
+    found = Comparison(("a", "b"), (figures(20, 2), figures(10, 1)), {"latency_p50_ms": (1, 1, 1)}, 8)
+    monkeypatch.setattr(api, "bench", lambda *_: found)
+    out = pare("bench", run).out
+    for words in ("20.0 W [1]", "10.0 W [2]", "$0.0020 [3]", "1.00 ms  "):
+        assert words in out
+    for source in ("[1] modelled: 2 cores x 10 W", "[2] modelled: 1 cores x 10 W", "[3] assumed: a price list of 2026"):
+        assert source in out
+    assert "[4]" not in out
+    assert pare("bench", run, "--json").json()["figures"][0]["power_w"]["provenance"] == "modelled"
 
 
 def test_doctor_reports_one_object(pare: Pare) -> None:

@@ -87,3 +87,25 @@ def test_abstains_below_the_threshold() -> None:
 def test_no_text_is_no_answer() -> None:
     assert _engine({}).classify([]) == []
     assert _engine({}).logits([]).shape == (0, 2)
+
+
+def test_a_bare_text_is_no_list_of_letters() -> None:
+    with pytest.raises(InputError, match=r"takes a list of texts but got one text; write classify\(\[text\]\)"):
+        _engine({}).classify("where is my card?")
+
+
+@pytest.mark.parametrize("texts", [["a", 7], ("a", None), ["caf\u00e9", b"a"]])
+def test_what_is_no_text_is_named_by_its_place(texts: Sequence[str]) -> None:
+    with pytest.raises(InputError, match=r"texts\[1\] must be a text but is a (int|NoneType|bytes)"):
+        _engine({}).classify(texts)
+
+
+def test_half_of_a_surrogate_pair_is_named_by_its_place() -> None:
+    with pytest.raises(InputError, match=r"texts\[2\] must be valid Unicode .*'a\\ud800'"):
+        _engine({}).classify(["a", "\U0001f600 caf\u00e9", "a\ud800"])
+    assert len(_engine({}).classify(["\U0001f600"])) == 1
+
+
+def test_array_and_tuple_of_texts_are_lists_of_texts() -> None:
+    for texts in (np.array(["w", "www"]), ("w", "www")):
+        assert [p.label for p in _engine({}).classify(texts)] == ["b", "a"]
