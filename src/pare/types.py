@@ -47,7 +47,9 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled row. ``id`` is a hash of text and label; rows of one ``unit`` are never split across sides."""
+    """One labelled row. ``id`` is a hash of text and label; rows of one ``unit`` are never split across sides. ``answer`` is
+    what a large model once answered, where that is logged.
+    """
 
     id: str
     text: str
@@ -55,6 +57,7 @@ class Sample:
     unit: str
     slice: str = ""
     time: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """Where the rows are. ``test`` names a file that is the sealed split whole; without it the split is by keyed hash."""
+    """Where the rows are. ``test`` names a file that is the sealed split whole; without it the split is by keyed hash.
+    ``answer`` is the column of a large model's logged answers.
+    """
 
     path: str
     input: str
@@ -81,6 +86,7 @@ class DataSpec:
     test: str | None = None
     rare: Literal["quarantine", "other"] = "quarantine"
     test_share: float = 0.3
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +289,8 @@ class ProofPlan:
 
     ``artifacts`` are in the order of testing, from the safest towards the cheapest. ``rows`` is the hash of the sealed
     rows (of those it starts with, if ``growing``). ``by_unit``: the test draws units, not rows. ``unit_rows`` is how many
-    rows of a unit count at most; it is declared from data that are not sealed.
+    rows of a unit count at most; it is declared from data that are not sealed. ``imitates``: the rows' labels are the
+    reference's own answers, so that every disagreement counts as a loss.
     """
 
     reference: str
@@ -299,6 +306,7 @@ class ProofPlan:
     by_unit: bool = False
     unit_rows: int = 1
     rows: str = ""
+    imitates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def keep(row: Row, copy: int = 0) -> Kept:
     form = exact_form(row.text)
     parts = (row.text, row.label) if copy == 0 else (row.text, row.label, str(copy))
     unit = row.unit or digest(form)
-    return Kept(row, Sample(digest(*parts), row.text, row.label, unit, row.slice, row.time), form)
+    return Kept(row, Sample(digest(*parts), row.text, row.label, unit, row.slice, row.time, row.answer), form)
 
 
 def set_aside(row: Row, reason: str) -> Quarantined:

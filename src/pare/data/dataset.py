@@ -59,7 +59,7 @@ class Sealed:
     An honest API's guard against reading by accident; it is no lock.
     """
 
-    __slots__ = ("__rows", "classes", "hash", "ids", "n", "units")
+    __slots__ = ("__rows", "answers", "classes", "hash", "ids", "n", "units")
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self.__rows = tuple(samples)
@@ -68,6 +68,7 @@ class Sealed:
         self.units = len({sample.unit for sample in self.__rows})
         self.classes: Mapping[str, int] = dict(sorted(Counter(sample.label for sample in self.__rows).items()))
         self.hash = _hash(self.ids)
+        self.answers = _hash(f"{sample.id} {sample.answer}" for sample in self.__rows)
 
     def open(self, plan_id: str) -> tuple[Sample, ...]:
         """The sealed rows, for the frozen plan of that id. Raises ValueError without one."""

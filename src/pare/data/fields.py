@@ -190,6 +190,7 @@ FIELDS: Mapping[str, Field] = {
         Field("data.slices", _text("a column's name"), "groups to audit for fairness"),
         Field("data.time", _text("a column's name"), "seal the newest rows instead of a random part"),
         Field("data.test", _text(), "a file of its own that is the sealed split whole"),
+        Field("data.answer", _text("a column's name"), "a large model's logged answers; reference column:NAME sets it"),
         Field("data.rare", _choice("quarantine", "other"), "what to do with labels of few rows", "quarantine"),
         Field(
             "data.test_share",
@@ -204,7 +205,7 @@ FIELDS: Mapping[str, Field] = {
         ),
         Field(
             "bar.at_least",
-            _between(0, 1, _POINTS, "write 0.9 for 90 %", closed_high=True),
+            _between(0, 1, _POINTS, "write 0.9 for 90 %; no sample proves 1"),
             "the quality to reach, instead of within",
         ),
         Field("bar.metric", _text("a metric's name"), "what quality is", "accuracy"),
@@ -215,7 +216,12 @@ FIELDS: Mapping[str, Field] = {
             0.95,
         ),
         Field("bar.growing", _yes_or_no, "sealed rows may be added to the proof later, which costs power now", False),
-        Field("reference", _text(), "what candidates must match: finetune, or a path of an artifact", "finetune"),
+        Field(
+            "reference",
+            _text(),
+            "what candidates must match: finetune, the folder of an artifact or a run, or column:NAME of logged answers",
+            "finetune",
+        ),
         Field(
             "base",
             _text(),

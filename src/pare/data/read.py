@@ -46,6 +46,7 @@ class Row:
     unit: str = ""
     slice: str = ""
     time: str = ""
+    answer: str = ""
     sealed: bool = False
 
 
@@ -58,13 +59,14 @@ class Columns:
     unit: str | None = None
     slices: str | None = None
     time: str | None = None
+    answer: str | None = None
 
     @staticmethod
     def of(spec: DataSpec) -> Columns:
-        return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time)
+        return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time, spec.answer)
 
     def names(self) -> tuple[str | None, ...]:
-        return self.input, self.target, self.unit, self.slices, self.time
+        return self.input, self.target, self.unit, self.slices, self.time, self.answer
 
     def check(self, known: Sequence[str], file: str) -> None:
         """Raises InputError where a column that was asked for is not among the ``known`` ones, or is there twice."""
@@ -77,8 +79,8 @@ class Columns:
     def row(self, cells: Mapping[str, Any], file: str, line: int) -> Row:
         """The row of these cells. Raises InputError where a cell is no plain value, or a label is several."""
         values = [cell(cells.get(name), name, file, line, name == self.target) if name else "" for name in self.names()]
-        label, unit, slice, time = (value.strip() for value in values[1:])
-        return Row(file, line, values[0], label, unit, slice, time)
+        label, unit, slice, time, answer = (value.strip() for value in values[1:])
+        return Row(file, line, values[0], label, unit, slice, time, answer)
 
 
 def cell(value: Any, column: str, file: str, line: int, is_label: bool) -> str:

@@ -16,6 +16,8 @@ from pare.types import Bar, Budget, DataSpec, Kind, Limits
 
 __all__ = ["Task", "with_flags"]
 
+COLUMN = "column:"
+"""How a reference begins that is a column of logged answers."""
 _PARTS = {"data": DataSpec, "bar": Bar, "limits": Limits, "budget": Budget}
 
 
@@ -39,6 +41,16 @@ class Task:
     minimise: Literal["size", "latency", "cost", "energy"] = "size"
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
+
+    @property
+    def has_incumbent(self) -> bool:
+        """Whether the candidates are held against a large model's logged answers."""
+        return self.reference.startswith(COLUMN)
+
+    @property
+    def imitates(self) -> bool:
+        """Whether those answers are also the labels: nobody knows which of them are right."""
+        return self.has_incumbent and self.data.target == self.data.answer
 
     @staticmethod
     def read(path: str | Path, *, metrics: Collection[str] | None = None) -> Task:
@@ -189,6 +201,8 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
     columns = [values[f"data.{key}"] for key in ("input", "target")]
     if columns[0] == columns[1]:
         raise InputError(f"{where('data.target')} must be another column than the input but got {columns[0]} for both")
+    if str(values["reference"]).startswith(COLUMN):
+        values["data.answer"] = values["reference"].removeprefix(COLUMN)
     parts = {
         part: kind(**{field.name: values[f"{part}.{field.name}"] for field in fields(kind)})
         for part, kind in _PARTS.items()

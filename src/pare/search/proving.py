@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare.data import Dataset, Task
+from pare.data.task import COLUMN
 from pare.evaluation.metrics import Metric, metric, value
 from pare.proof import betting, evidence, power, rounds
 from pare.proof.evidence import Evidence as Test
@@ -182,7 +183,9 @@ def _test(
         assert plan.within is not None
         losses = int((reference.values > outcome.values).sum())
         gains = int((reference.values < outcome.values).sum())
-        return evidence.accuracy_within(name, losses, gains, n, margin=plan.within, alpha=alpha)
+        found = evidence.accuracy_within(name, losses, gains, n, margin=plan.within, alpha=alpha)
+        # of rows without a label nobody knows the truth: a disagreement may be a gain, so nothing is proven to fail
+        return replace(found, p_fail=1.0, lower=-1.0) if plan.imitates else found
     low, high = measure.bounds
     if plan.at_least is not None:
         sums, sizes = _rounds(plan, measure, sheet, outcome.values)
@@ -283,20 +286,24 @@ def _labels_needed(
     return dealt(metric(plan.metric), sheet, plan).labels(plan.within, discordance, drop, alpha, plan.growing)
 
 
+def _drop(limit: float) -> str:
+    """A proven limit of the drop in words; below zero it is a gain."""
+    if limit < 0:
+        return f"it is better by at least {-100 * limit:.2f} points"
+    return f"the drop is at most {100 * limit:.2f} points"
+
+
 def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n: int, needed: int | None) -> str:
     sure = percent(1 - decision.alpha)
+    against = "the incumbent's logged answers" if plan.reference.startswith(COLUMN) else "the reference"
     goal = (
-        f"within {100 * plan.within:.3g} points of the reference"
+        f"within {100 * plan.within:.3g} points of {against}"
         if plan.within is not None
         else f"at least {percent(plan.at_least or 0.0)}"
     )
     if decision.winner is not None:
         best = found[decision.winner]
-        limit = (
-            f"the drop is at most {100 * best.drop_high:.2f} points"
-            if plan.within is not None
-            else f"it is at least {percent(best.drop_low)}"
-        )
+        limit = _drop(best.drop_high) if plan.within is not None else f"it is at least {percent(best.drop_low)}"
         return f"pass: {best.name} is proven {goal} in {plan.metric} on {n} sealed rows ({limit}, {sure} sure)"
     if decision.verdict == "fail":
         return (
@@ -305,6 +312,12 @@ def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n:
     if not found:
         return f"unproven: no candidate was left to test for {goal} in {plan.metric}"
     best = found[0]
+    if plan.imitates:
+        return (
+            f"unproven: {best.name} imitates the incumbent on {percent(best.value)} of {n} sealed rows, so the drop is at "
+            f"most {100 * best.drop_high:.2f} points ({sure} sure), as if it were wrong wherever the two differ; "
+            f"label the {round((1 - best.value) * n):,} rows where they do to try for {100 * (plan.within or 0):.3g} points"
+        )
     reached = (
         f"the tightest drop that is proven is {100 * best.drop_high:.2f} points"
         if plan.within is not None

@@ -17,6 +17,7 @@ from pare.evaluation.metrics import bar_metric
 from pare.evaluation.score import paired, scores
 from pare.search.build import Builder
 from pare.search.halving import FULL, Proposal
+from pare.search.incumbent import incumbent_trial
 from pare.search.listener import Listener, Progress
 from pare.search.opening import Session
 from pare.search.space import REFERENCE
@@ -39,6 +40,8 @@ def explore(session: Session, listener: Listener) -> None:
         session.ctx, study.ledger, study.store, f"{session.dataset.hash}:{session.base_key}:{session.ctx.seed}"
     )
     minutes = study.task.budget.minutes
+    if study.task.has_incumbent and study.reference is None:
+        _tell_incumbent(session, listener)
     _pair_earlier(session)
     _refuse_weak_reference(study)
     _forget_failures(study)
@@ -82,6 +85,14 @@ def measure_side_by_side(session: Session, listener: Listener) -> None:
     served = [(study.store.get(artifact), trial.candidate.runtime) for artifact, trial in trials.items()]
     found = measure_together(served, device, device.cores, texts)
     study.ledger.set_fact(TOGETHER, dict(zip(trials, found, strict=True)))
+
+
+def _tell_incumbent(session: Session, listener: Listener) -> None:
+    study, dataset = session.study, session.dataset
+    trial, logits = incumbent_trial(dataset, targets(dataset.labels, dataset.dev))
+    study.ledger.add_output(trial.artifact, "dev", _bytes(logits))
+    study.tell(trial)
+    listener.finished(study, trial)
 
 
 def _forget_failures(study: Study) -> None:
@@ -131,7 +142,7 @@ def _failed(blank: Trial, error: Exception, start: float) -> Trial:
 
 def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: object) -> Artifact:
     reference = session.study.task.reference
-    if proposal.entry.name != REFERENCE or reference == "finetune":
+    if proposal.entry.name != REFERENCE or reference == "finetune" or session.study.task.has_incumbent:
         built, _ = builder.build(proposal.entry.candidate, proposal.fidelity, progress)  # type: ignore[arg-type]
         return built
     _, given = artifact_at(reference)
@@ -176,7 +187,7 @@ def _score(session: Session, trial: Trial, artifact: Artifact, progress: object,
 def _pair(session: Session, trial: Trial) -> Trial:
     """The trial with its paired difference to the reference on dev, where there is one yet."""
     study = session.study
-    if trial.candidate.name == REFERENCE:
+    if trial.candidate.name == study.reference_name:
         return replace(trial, drop=0.0, discordance=0.0)
     reference = study.reference
     if reference is None:
@@ -209,7 +220,7 @@ def _bytes(logits: NDArray[np.float32]) -> bytes:
 def _refuse_weak_reference(study: Study) -> None:
     """Stops where a candidate beats the reference on dev by more than the margin, beyond chance."""
     goal, reference = study.facts.goal, study.reference
-    if reference is None or goal.margin is None:
+    if reference is None or goal.margin is None or study.task.has_incumbent:
         return
     for trial in study.complete:
         if trial.drop is None or trial.discordance is None:

@@ -16,6 +16,8 @@ from pare.planner import estimate
 from pare.types import Candidate, DataFacts, Shape, Step
 
 REFERENCE = "encoder"
+INCUMBENT = "incumbent"
+"""The large model whose logged answers are the reference: a trial that nobody built."""
 BASELINE = "encoder-pytorch"
 """The reference before lowering, served by PyTorch in fp32: what ratios are shown against. Never a candidate."""
 
@@ -79,7 +81,7 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
     finetune = Step("finetune")
     trim = Step("trim_vocab") if facts.rows >= ENOUGH_ROWS else Step("trim_vocab", {"tokens": FEW_ROWS_TOKENS})
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
-    if task.reference == "finetune":
+    if task.reference == "finetune" or task.has_incumbent:
         add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
     if "encoder" in rungs:
         for suffix, steps in _WIDTHS.items():

@@ -18,7 +18,7 @@ from pare.errors import InputError
 from pare.planner import estimate
 from pare.search import halving
 from pare.search.halving import Proposal, Rules
-from pare.search.space import BASELINE, REFERENCE, Space
+from pare.search.space import BASELINE, INCUMBENT, REFERENCE, Space
 from pare.search.survivors import Goal, chance
 from pare.store import Ledger
 from pare.types import Artifact, Bar, Device, Measurement, ProofPlan, Side, Trial, Verdict
@@ -179,9 +179,13 @@ class Study:
         return list(dict.fromkeys((*failed, *(name for name in cut if name not in built))))
 
     @property
+    def reference_name(self) -> str:
+        return INCUMBENT if self.task.has_incumbent else REFERENCE
+
+    @property
     def reference(self) -> Trial | None:
         """What the candidates must match, as it is served."""
-        return next((trial for trial in self.complete if trial.candidate.name == REFERENCE), None)
+        return next((trial for trial in self.complete if trial.candidate.name == self.reference_name), None)
 
     @property
     def baseline(self) -> Trial | None:
@@ -191,7 +195,7 @@ class Study:
     @property
     def frontier(self) -> list[Trial]:
         """The trials that no other one beats in both cost and quality, within the limits, cheapest first."""
-        able = [t for t in self.complete if t.candidate.name != BASELINE and not self.broken(t)]
+        able = [t for t in self.complete if t.candidate.name not in (BASELINE, INCUMBENT) and not self.broken(t)]
         kept: list[Trial] = []
         for trial in sorted(able, key=lambda t: (self.cost(t), -self.quality(t))):
             if not kept or self.quality(trial) > self.quality(kept[-1]):
@@ -238,7 +242,7 @@ class Study:
         proof = self.proof
         if proof:
             plan = proof[1]
-            proven = dict(zip((*plan.names, REFERENCE), (*plan.artifacts, plan.reference), strict=True))
+            proven = dict(zip((self.reference_name, *plan.names), (plan.reference, *plan.artifacts), strict=True))
             if proven.get(name):
                 return self.store.get(proven[name])
         for trial in self.complete:
@@ -303,7 +307,12 @@ def artifact_at(path: str | Path, name: str = "") -> tuple[str, Artifact]:
     study = Study.open(path)
     try:
         chosen = name or next(
-            (trial.candidate.name for trial in (study.winner, study.reference, *study.frontier) if trial), REFERENCE
+            (
+                trial.candidate.name
+                for trial in (study.winner, study.reference, *study.frontier)
+                if trial and trial.candidate.name != INCUMBENT
+            ),
+            REFERENCE,
         )
         return chosen, study.deployed(chosen)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from pare.search.space import BASELINE, REFERENCE
+from pare.search.space import BASELINE, INCUMBENT, REFERENCE
 from pare.types import Trial
 
 AT_MOST = 4
@@ -52,19 +52,24 @@ def chance(trial: Trial, goal: Goal) -> float:
 
 
 def choose(
-    trials: Sequence[Trial], goal: Goal, cost: Callable[[Trial], float], broken: Callable[[Trial], str]
+    trials: Sequence[Trial],
+    goal: Goal,
+    cost: Callable[[Trial], float],
+    broken: Callable[[Trial], str],
+    reference_name: str = REFERENCE,
 ) -> list[Trial]:
     """The survivors, from the safest towards the cheapest.
 
-    Only trials that meet the limits and cost less than the reference take part, and none that is cheaper by a hair than
+    Only trials that meet the limits and cost less than the reference (an incumbent's size is unknown and larger) take part,
+    and none that is cheaper by a hair than
     one that is clearly faster. The safest comes first, then those that are cheaper than the one before and have a fair
     chance, at most ``AT_MOST`` in all.
     """
-    reference = next((trial for trial in trials if trial.candidate.name == REFERENCE), None)
+    reference = next((trial for trial in trials if trial.candidate.name == reference_name != INCUMBENT), None)
     able = [
         trial
         for trial in trials
-        if trial.candidate.name not in (REFERENCE, BASELINE)
+        if trial.candidate.name not in (reference_name, BASELINE)
         and trial.state == "done"
         and trial.artifact
         and not broken(trial)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pare import runtimes
 from pare.data import Dataset
@@ -15,6 +16,7 @@ from pare.errors import InputError
 from pare.evaluation.metrics import bar_metric
 from pare.methods.calibrate import calibrated, fit_temperature, fit_threshold
 from pare.proof import power
+from pare.search.incumbent import answer_logits
 from pare.search.listener import Listener
 from pare.search.proving import Outcome, Sheet, draws_units, independent, judge, kind_of_test, largest_unit, plan_id
 from pare.search.run import targets
@@ -39,7 +41,7 @@ class Growth:
 def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     """Takes the study to its verdict. A proof that was killed replays its frozen plan; a finished one is returned."""
     here = [trial for trial in study.complete if study.store.has(trial.artifact)]
-    survivors = choose(here, study.facts.goal, study.cost, study.broken)
+    survivors = choose(here, study.facts.goal, study.cost, study.broken, study.reference_name)
     unread = [] if survivors else [_without_survivors(study, dataset)]
     study.ledger.set_fact(UNREAD, unread)
     if unread:
@@ -61,8 +63,9 @@ def _interrupted(study: Study, dataset: Dataset) -> ProofPlan | None:
     proof = study.proof
     if proof is None or proof[2] is not None or proof[1].rows != dataset.test.hash:
         return None
-    plan = proof[1]
-    here = all(study.store.has(artifact) for artifact in (*plan.artifacts, plan.reference) if artifact)
+    plan, task = proof[1], study.task
+    built = (*plan.artifacts, *([plan.reference] if plan.reference and not task.has_incumbent else []))
+    here = all(study.store.has(artifact) for artifact in built)
     return plan if here else None
 
 
@@ -112,9 +115,8 @@ def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> Proof
     task, goal = study.task, study.facts.goal
     measure = bar_metric(goal.metric)
     by_unit = draws_units(task, dataset)
-    reference = study.reference
     plan = ProofPlan(
-        reference=_calibrated(study, dataset, reference).id if reference else "",
+        reference=_reference(study, dataset),
         artifacts=tuple(_calibrated(study, dataset, trial).id for trial in survivors),
         names=tuple(trial.candidate.name for trial in survivors),
         metric=goal.metric,
@@ -127,10 +129,19 @@ def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> Proof
         by_unit=by_unit,
         unit_rows=largest_unit(dataset) if by_unit else 1,
         rows=dataset.test.hash,
+        imitates=task.imitates,
     )
     study.ledger.freeze(plan_id(plan), plan)
     study.ask_for(plan_id(plan))
     return plan
+
+
+def _reference(study: Study, dataset: Dataset) -> str:
+    """What stands for the reference in a plan: its calibrated artifact, or the hash of the logged answers."""
+    reference = study.reference
+    if reference is None or study.task.has_incumbent:
+        return reference.artifact if reference else ""
+    return _calibrated(study, dataset, reference).id
 
 
 def _calibrated(study: Study, dataset: Dataset, trial: Trial) -> Artifact:
@@ -162,7 +173,11 @@ def _judge(study: Study, dataset: Dataset, plan: ProofPlan, growth: Growth) -> V
         classes=dataset.labels,
         parts=growth.parts[:-1],
     )
-    reference = _outcome(study, study.store.get(plan.reference), REFERENCE, rows, sheet) if plan.reference else None
+    reference = None
+    if study.task.has_incumbent:
+        reference = _valued(study, answer_logits(rows, dataset.labels), sheet)
+    elif plan.reference:
+        reference = _outcome(study, study.store.get(plan.reference), REFERENCE, rows, sheet)
     outcomes = [
         _outcome(study, study.store.get(artifact), name, rows, sheet)
         for artifact, name in zip(plan.artifacts, plan.names, strict=True)
@@ -179,8 +194,11 @@ def _outcome(study: Study, artifact: Artifact, name: str, rows: Sequence[Sample]
         logits = engine.logits([row.text for row in rows])
     finally:
         engine.close()
-    served = logits / artifact.manifest.decoding.get("temperature", 1.0)
-    values = bar_metric(study.facts.goal.metric).values(served, sheet.targets)
+    return _valued(study, logits / artifact.manifest.decoding.get("temperature", 1.0), sheet)
+
+
+def _valued(study: Study, logits: NDArray[np.float32], sheet: Sheet) -> Outcome:
+    values = bar_metric(study.facts.goal.metric).values(logits, sheet.targets)
     return Outcome(values, logits.argmax(axis=1).astype(np.int64))
 
 

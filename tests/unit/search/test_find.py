@@ -173,3 +173,52 @@ def test_a_given_reference_of_any_format_is_what_the_candidates_must_match(tmp_p
     assert study.verdict is not None
     assert study.verdict.winner == "linear"
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def logged(path: Path, rows: int, accuracy: float) -> Path:
+    """Rows with the true label, and what a large model answered: right in so many of 100, else something else."""
+    plain = written(path, rows)
+    with plain.open() as file:
+        given = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["text", "label", "answer"])
+        for i, row in enumerate(given):
+            wrong = "no idea" if i % 2 else "card"
+            out.writerow([row["text"], row["label"], row["label"] if (i * 37) % 100 < 100 * accuracy else wrong])
+    return path
+
+
+def test_a_better_candidate_is_proven_against_the_incumbents_logged_answers(tmp_path: Path) -> None:
+    task = task_of(logged(tmp_path / "a.csv", 900, 0.8), at_least=None, within=0.02, reference="column:answer")
+    study = pare.find(task, tmp_path / "run")
+    assert study.reference is not None
+    assert study.reference.candidate.name == "incumbent"
+    assert 0.75 < study.quality(study.reference) < 0.9
+    verdict = study.verdict
+    assert verdict is not None
+    assert (verdict.answer, verdict.winner) == ("pass", "linear")
+    assert verdict.evidence[0].drop_high < 0
+    assert "the incumbent's logged answers" in verdict.sentence
+    assert "better by at least" in verdict.sentence
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "incumbent" in page
+    assert pare.load(tmp_path / "run").classify(["my cash"])[0].label == "money"
+    assert pare.find(task, tmp_path / "run").verdict == verdict
+
+
+def test_without_labels_the_claim_is_imitation_and_the_limit_is_the_disagreement(tmp_path: Path) -> None:
+    data = logged(tmp_path / "a.csv", 900, 0.9)
+    task = pare.Task.of(
+        data, input="text", target="answer", name="small", candidates="linear", within=0.02, reference="column:answer"
+    )
+    study = pare.find(task, tmp_path / "run")
+    verdict = study.verdict
+    assert verdict is not None
+    assert verdict.answer == "unproven"
+    evidence = verdict.evidence[0]
+    assert evidence.p_fail == 1.0
+    assert evidence.drop == pytest.approx(1 - evidence.value)
+    assert evidence.drop_high > evidence.drop
+    assert f"imitates the incumbent on {100 * evidence.value:.1f} %" in verdict.sentence
+    assert f"label the {round(evidence.drop * verdict.n)} rows" in verdict.sentence
