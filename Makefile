@@ -25,10 +25,10 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing pare into $(VENV) (about 2 minutes, 2 GB) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check "$(TORCH)"
-	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build]'
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,logs]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing the test tools ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,onnx]' -r tests/requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,onnx,logs,remote]' -r tests/requirements.txt
 	@touch $@

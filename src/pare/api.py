@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pare import runtimes
@@ -12,8 +14,14 @@ from pare.data.fields import check
 from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
+from pare.logs import read_log
+from pare.logs.contract import Contract
 from pare.report import page
 from pare.runtimes.base import Engine
+from pare.scan import rows as extracting
+from pare.scan import scan as scanning
+from pare.scan.rows import Extracted
+from pare.scan.scan import Scan
 from pare.search import bases
 from pare.search import run as searching
 from pare.search import verdict as proving
@@ -27,9 +35,19 @@ from pare.search.survivors import choose
 from pare.store import UserLedger
 from pare.types import ProofPlan, Side, Verdict
 
-__all__ = ["Study", "bench", "find", "gc", "load", "prove", "prove_more", "show"]
+__all__ = ["Study", "bench", "extract", "find", "gc", "load", "prove", "prove_more", "replay", "scan", "show"]
 
 RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A logged request's line, and the answer in the caller's form; None where the request is for the incumbent."""
+
+    line: int
+    answer: str | None
+
+
 resolve = artifact_at
 
 
@@ -64,7 +82,7 @@ def find(task: Task | str | Path, run: str | Path | None = None, listener: Liste
 
 def _check_models(task: Task) -> None:
     """Refuses an unknown base or reference before a run belongs to it. A missing extra is left to the study."""
-    if task.reference != "finetune":
+    if task.reference != "finetune" and not task.has_incumbent:
         if not Path(task.reference).exists():
             raise InputError(
                 f"reference must be finetune or the folder of an artifact or a run but '{task.reference}' does not exist"
@@ -80,6 +98,53 @@ def load(path: str | Path, runtime: str | None = None, threads: int | None = Non
     Raises InputError where there is neither.
     """
     return runtimes.load(artifact_at(path)[1], runtime, threads)
+
+
+def scan(
+    log: str | Path, format: str | None = None, progress: Callable[[int, int], None] = lambda done, step: None
+) -> Scan:
+    """Finds the jobs in a log of a large model. ``progress`` gets the requests read and the pass, 1 or 2.
+
+    Raises InputError where the log cannot be read, MissingExtra without genai-prices.
+    """
+    return scanning.scan(Path(log), format, progress)
+
+
+def extract(
+    log: str | Path,
+    job: int,
+    run: str | Path,
+    labels: str | Path | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, step: None,
+) -> Extracted:
+    """Writes a job of a log into a run's folder as data for ``find``: rows, prompt contract, facts of the incumbent.
+
+    ``labels`` is a CSV of text and label: what people said. Raises InputError where there is no such job, or where its
+    answers are no labels.
+    """
+    return extracting.extract(Path(log), job, Path(run), Path(labels) if labels else None, format, progress)
+
+
+def replay(run: str | Path, log: str | Path, format: str | None = None) -> Iterator[Replayed]:
+    """Answers logged requests as a server with this model would: in the caller's form, or not at all.
+
+    Raises InputError where the model carries no prompt contract.
+    """
+    _, artifact = artifact_at(run)
+    if not artifact.manifest.contract:
+        raise InputError(
+            f"{run} carries no prompt contract: it was not built from a log; pare find LOG --job N builds one"
+        )
+    contract = Contract.of(artifact.manifest.contract)
+    engine = runtimes.load(artifact)
+    for request in read_log(Path(log), format):
+        text = contract.text(request)
+        if text is None:
+            yield Replayed(request.line, None)
+            continue
+        found = engine.classify([text])[0]
+        yield Replayed(request.line, contract.answer(found.label, found.confidence))
 
 
 def show(run: str | Path) -> Study:
@@ -177,7 +242,7 @@ def gc(run: str | Path) -> tuple[int, int]:
     with locked(study.path):
         kept = [*study.frontier, study.reference, study.baseline]
         if study.complete:
-            kept += choose(study.complete, study.facts.goal, study.cost, study.broken)
+            kept += choose(study.complete, study.facts.goal, study.cost, study.broken, study.reference_name)
         keep = {trial.artifact for trial in kept if trial is not None}
         for _, plan, _ in study.ledger.proofs():
             keep.update((*plan.artifacts, plan.reference))

@@ -34,6 +34,7 @@ def seal(
     decoding: Mapping[str, float] | None = None,
     lineage: Mapping[str, Any] | None = None,
     kind: Kind = "classify",
+    contract: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Hashes the files of ``folder``, writes its manifest, and returns it as an artifact."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
@@ -46,6 +47,7 @@ def seal(
         shape=shape,
         lineage=dict(lineage or {}),
         files={name: file_hash(folder / name) for name in names},
+        contract=dict(contract or {}),
     )
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1))
     return read(folder)

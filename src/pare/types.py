@@ -190,7 +190,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artifact is: enough to serve it anywhere, and to make it again."""
+    """What an artifact is: enough to serve it anywhere, and to make it again. ``contract`` is how it takes a caller's
+    unchanged prompt and answers in its form (``logs.contract``); empty where it reads plain texts.
+    """
 
     format: str
     kind: Kind
@@ -200,6 +202,7 @@ class Manifest:
     shape: Shape
     lineage: Mapping[str, Any]
     files: Mapping[str, str]
+    contract: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

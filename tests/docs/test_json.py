@@ -19,6 +19,7 @@ from pare.methods.base import BuildContext
 from pare.methods.linear import Linear
 from pare.search.halving import FULL
 from pare.testing.contexts import LABELS, tiny_samples
+from pare.testing.logs import write_log
 from pare.testing.studies import fake_study
 from pare.types import Quantity
 
@@ -137,3 +138,28 @@ def test_freed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_machine(capsys: pytest.CaptureFixture[str]) -> None:
     check("machine", said(capsys, "doctor", "--json"))
+
+
+def test_scan_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("genai_prices", reason="the logs extra is not installed")
+    monkeypatch.setenv("PARE_HOME", str(tmp_path / "home"))
+    log = write_log(tmp_path / "log.jsonl")
+    log.write_text(log.read_text(encoding="utf-8") + "broken\n", encoding="utf-8")
+    check("scan", said(capsys, "scan", log, "--json"))
+    said(
+        capsys,
+        "find",
+        log,
+        "--job",
+        "2",
+        "--candidates",
+        "linear",
+        "--at-least",
+        "0.5",
+        "--run",
+        tmp_path / "run",
+        "--json",
+    )
+    with pytest.raises(SystemExit):
+        main(["run", str(tmp_path / "run"), "--log", str(log)])
+    check("replayed", *map(json.loads, capsys.readouterr().out.splitlines()))

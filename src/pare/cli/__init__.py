@@ -24,6 +24,7 @@ from pare import __version__
 from pare.errors import PareError
 
 VERBS = {
+    "scan": "what of a log of a large model could move to a small one",
     "find": "find the smallest model that clears a quality bar, and prove it",
     "show": "a run's frontier and verdict, or the anatomy of a model",
     "run": "classify texts with a run's winner",

@@ -53,19 +53,34 @@ def _help(name: str) -> str:
 @click.command("find")
 @click.argument("source", metavar="TASK.YAML|DATA")
 @_options
+@click.option(
+    "--job", type=click.IntRange(min=1), help="DATA is a log: study this job of it, as pare scan numbers them"
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="with --job: what people said, a CSV of text and label")
 @click.option("--run", "run_folder", type=click.Path(path_type=Path), help="the run's folder; default: runs/NAME")
 @click.option("--task-only", is_flag=True, help="print the task.yaml that the flags stand for, and stop")
 @json_flag
 @click.pass_context
 def command(
-    ctx: click.Context, /, source: str, run_folder: Path | None, task_only: bool, as_json: bool, **flags: Any
+    ctx: click.Context,
+    /,
+    source: str,
+    job: int | None,
+    labels: Path | None,
+    run_folder: Path | None,
+    task_only: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Find the smallest model that clears the bar, prove it, and write its report.
 
-    Give a task.yaml, or a data file with --input and --target. An interrupted run goes on where it stopped. Exit codes:
-    0 pass, 1 fail, 2 bad input, 3 unproven, 70 a failure inside pare, 130 stopped.
+    Give a task.yaml, a data file with --input and --target, or a log of a large model with --job. An interrupted run goes
+    on where it stopped. Exit codes: 0 pass, 1 fail, 2 bad input, 3 unproven, 70 a failure inside pare, 130 stopped.
     """
-    task = _task(source, {name.replace("__", "."): value for name, value in flags.items() if value is not None})
+    given = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+    if job is not None:
+        source, given, run_folder = _job(source, job, labels, given, run_folder)
+    task = _task(source, given)
     bar_metric(task.bar.metric)
     if task_only and as_json:
         emit(task)
@@ -86,6 +101,19 @@ def command(
             say(f'next: pare run {study.path} "a text"   ·   pare bench {study.path}')
     study.close()
     ctx.exit(EXIT_CODES[answer])
+
+
+def _job(
+    log: str, number: int, labels: Path | None, given: dict[str, Any], folder: Path | None
+) -> tuple[str, dict[str, Any], Path]:
+    """The data, the fields and the run's folder that a job of a log stands for."""
+    name = given.get("name") or f"{Path(log).name.partition('.')[0]}-job{number}"
+    run = folder or api.RUNS / name
+    found = api.extract(log, number, run, labels)
+    said = f", {found.labelled:,} of them labelled" if labels else ""
+    say(f"job {number} of {log}: {found.rows:,} requests{said}; {found.unfit:,} do not fit and stay with the incumbent")
+    fields = {"data.input": "text", "data.target": "label" if labels else "answer", "reference": "column:answer"}
+    return str(found.path), {"name": name, **fields, **given}, run
 
 
 def _task(source: str, given: dict[str, Any]) -> Task:

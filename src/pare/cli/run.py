@@ -41,6 +41,7 @@ TABLES = (*SUFFIXES, ".json")
     "--abstain", is_flag=True, help="answer null where the confidence is below the threshold ('none of these')"
 )
 @click.option("--threads", type=click.IntRange(min=1), help="default: all cores")
+@click.option("--log", type=click.Path(path_type=Path), help="a log instead: answer its requests in the caller's form")
 @click.option("--json", "as_json", is_flag=True, help="the default: one JSON object a text")
 def command(
     path: Path,
@@ -49,14 +50,19 @@ def command(
     column: str | None,
     abstain: bool,
     threads: int | None,
+    log: Path | None,
     as_json: bool,
 ) -> None:
     """Classify texts: as arguments, in files, or the lines of standard input, each answered as it comes.
 
     Of a CSV, TSV, JSONL or Parquet file the texts of one column are read, empty ones too, so that answers and rows match
     one to one; any other file holds one text a line. Every text gives one JSON line: text, label, confidence, and whether
-    it is above the deployment's threshold.
+    it is above the deployment's threshold. With --log each request of a log gives its line and the answer in the caller's
+    form, null where the request does not fit and is for the incumbent.
     """
+    if log is not None:
+        _replay(path, log)
+        return
     _check(path, texts)
     study = Study.open(path) if is_run(path) else None
     name, artifact = api.resolve(path, model)
@@ -79,6 +85,17 @@ def _line(text: str, found: Prediction, abstain: bool) -> bytes:
     confidence = round(found.confidence, 4)
     answer = {"text": text, "label": label, "confidence": confidence, "in_scope": not found.abstain}
     return msgspec.json.encode(answer)
+
+
+def _replay(path: Path, log: Path) -> None:
+    """Answers a log's requests, and says how many were for the incumbent."""
+    asked = kept = 0
+    for found in api.replay(path, log):
+        click.echo(msgspec.json.encode(found))
+        asked, kept = asked + 1, kept + (found.answer is None)
+    say(
+        f"{asked - kept:,} of {asked:,} requests answered; {kept:,} do not fit the prompt contract and are the incumbent's"
+    )
 
 
 def _check(path: Path, given: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,8 +45,10 @@ class Calibrate:
         return calibrated(parent, self.temperature, self.threshold, out)
 
 
-def calibrated(artifact: Artifact, temperature: float, threshold: float, out: Path) -> Artifact:
-    """The artifact with its decoding set, in the folder ``out``. Files are linked where the file system can, else copied."""
+def calibrated(
+    artifact: Artifact, temperature: float, threshold: float, out: Path, contract: Mapping[str, Any] | None = None
+) -> Artifact:
+    """The artifact with its decoding and contract set, in the folder ``out``. Files are linked if possible, else copied."""
     out.mkdir(parents=True, exist_ok=True)
     for name in artifact.manifest.files:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +64,7 @@ def calibrated(artifact: Artifact, temperature: float, threshold: float, out: Pa
         decoding={**manifest.decoding, **decoding},
         lineage={**manifest.lineage, "parent": artifact.id, "step": step},
         kind=manifest.kind,
+        contract=contract or manifest.contract,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pare.artifacts import write_whole
 from pare.report import closing, examples, head, plots, proof, trials
 from pare.report.html import Html, join, tag
 from pare.report.parts import Sources
@@ -24,9 +24,7 @@ def write(study: Study, dev: Sequence[Sample] = (), calibration: Sequence[Sample
     texts say so. Raises InputError where the study was stopped before it had read its data.
     """
     path = study.path / REPORT
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(page(view(study, dev, calibration)), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, page(view(study, dev, calibration)))
     return path
 
 
@@ -46,17 +44,22 @@ def page(seen: View) -> Html:
         closing.environment(seen),
         closing.provenance(sources),
     )
-    document = tag(
+    return document(f"pare: {seen.task.name}", body)
+
+
+def document(title: str, body: Html) -> Html:
+    """A self-contained HTML file around the sections of a page."""
+    whole = tag(
         "html",
         tag(
             "head",
             tag("meta", charset="utf-8"),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("title", f"pare: {seen.task.name}"),
+            tag("title", title),
             tag("style", STYLE),
         ),
         tag("body", tag("main", body), tag("div", id="tip", role="tooltip"), tag("script", SCRIPT)),
         lang="en",
     )
-    return Html(f"<!doctype html>\n{document}\n")
+    return Html(f"<!doctype html>\n{whole}\n")

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from pare.artifacts import MANIFEST, Store, read
 from pare.data import Dataset, Task
 from pare.errors import InputError
+from pare.logs.contract import CONTRACT
 from pare.planner import estimate
 from pare.search import halving
 from pare.search.halving import Proposal, Rules
@@ -116,6 +119,12 @@ class Study:
                 f"the rows of {self.task.data.path} have changed since the study ({self.facts.data}, now {dataset.hash}); "
                 "put them back as they were, or run pare find into another folder"
             )
+
+    @cached_property
+    def contract(self) -> dict[str, Any]:
+        """The prompt contract of a study on a log's job, as a manifest holds it; empty for others."""
+        path = self.path / CONTRACT
+        return dict(msgspec.json.decode(path.read_bytes())) if path.is_file() else {}
 
     # -- ask and tell --------------------------------------------------------------------------------------------------
 

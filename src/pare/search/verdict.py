@@ -153,7 +153,7 @@ def _calibrated(study: Study, dataset: Dataset, trial: Trial) -> Artifact:
     temperature = fit_temperature(logits, targets(dataset.labels, dataset.calibration))
     threshold = fit_threshold(logits, temperature, COVERAGE)
     with study.store.scratch() as scratch:
-        return study.store.put(calibrated(artifact, temperature, threshold, scratch / "out"))
+        return study.store.put(calibrated(artifact, temperature, threshold, scratch / "out", study.contract))
 
 
 def _judge(study: Study, dataset: Dataset, plan: ProofPlan, growth: Growth) -> Verdict:

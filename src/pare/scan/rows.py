@@ -1,0 +1,113 @@
+"""A job's rows as data for a study: what the small model reads, what the large one answered, what a person said."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pare.errors import InputError
+from pare.logs import read_log
+from pare.logs.contract import CONTRACT, Contract
+from pare.scan.jobs import Job, Progress, find_jobs, member_of
+from pare.scan.spend import months
+
+ROWS = "job.jsonl"
+INCUMBENT = "incumbent.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """What a log says of the large model that does a job today. None where it does not say."""
+
+    model: str
+    latency_p50_ms: float | None
+    usd_per_1k: float | None
+    usd_source: str
+    requests_per_month: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A job written out: where its rows are, how many, how many of them a person labelled."""
+
+    path: Path
+    rows: int
+    labelled: int
+    unfit: int
+
+
+def extract(
+    log: Path, number: int, folder: Path, labels: Path | None, format: str | None, progress: Progress
+) -> Extracted:
+    """Writes a job's rows, its contract and what is known of the incumbent into ``folder``.
+
+    ``labels`` is a CSV with the columns text and label: what people said. Raises InputError where the log has no job of
+    that number, or where its answers are no labels.
+    """
+    opened = read_log(log, format)
+    jobs, own = find_jobs(opened, progress)
+    if not 1 <= number <= len(jobs):
+        raise InputError(f"{log} has jobs 1 to {len(jobs)} but got {number}; pare scan {log} shows them")
+    job = jobs[number - 1]
+    if job.form.kind != "label":
+        raise InputError(
+            f"job {number} of {log} answers with {job.form.kind}, and pare find needs labels; choose another job"
+        )
+    said = _said(labels) if labels else {}
+    contract = Contract(job.template, job.form)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = labelled = 0
+    beside = folder / f".{ROWS}.{os.getpid()}"
+    with beside.open("wb") as file:
+        for request in opened:
+            if member_of(request, own) != job.signature:
+                continue
+            text, answer = contract.text(request), job.form.read(request.answer)
+            if text is None or answer is None:
+                continue
+            row = {"line": request.line, "text": text, "answer": answer, "time": request.time}
+            row |= {"label": said[text]} if text in said else {}
+            file.write(msgspec.json.encode(row) + b"\n")
+            rows, labelled = rows + 1, labelled + (text in said)
+    beside.replace(folder / ROWS)
+    _write(folder / CONTRACT, contract.plain())
+    _write(folder / INCUMBENT, msgspec.to_builtins(incumbent_of(job)))
+    return Extracted(folder / ROWS, rows, labelled, job.requests - rows)
+
+
+def incumbent_of(job: Job) -> Incumbent:
+    """The large model of a job, by its log."""
+    spend, span = job.spend.total(job.requests), months(job.first, job.last)
+    return Incumbent(
+        model=max(job.spend.models, key=job.spend.models.__getitem__, default=""),
+        latency_p50_ms=job.latency_p50_ms,
+        usd_per_1k=None if spend is None else 1000 * spend.value / job.requests,
+        usd_source=spend.source if spend else "",
+        requests_per_month=None if span is None else job.requests / float(span),
+    )
+
+
+def _said(path: Path) -> dict[str, str]:
+    """Text → label, from a CSV with these two columns."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            if not {"text", "label"} <= set(table.fieldnames or ()):
+                raise InputError(
+                    f"{path} must have the columns text and label but has {', '.join(table.fieldnames or ())}"
+                )
+            return {row["text"].strip(): row["label"].strip() for row in table if (row["label"] or "").strip()}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}") from None
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
+    beside.replace(path)
