@@ -293,7 +293,8 @@ class ProofPlan:
     ``artifacts`` are in the order of testing, from the safest towards the cheapest. ``rows`` is the hash of the sealed
     rows (of those it starts with, if ``growing``). ``by_unit``: the test draws units, not rows. ``unit_rows`` is how many
     rows of a unit count at most; it is declared from data that are not sealed. ``imitates``: the rows' labels are the
-    reference's own answers, so that every disagreement counts as a loss.
+    reference's own answers, so that every disagreement counts as a loss until a person has labelled it; ``share`` of alpha
+    then goes to ``bets``, which prove early.
     """
 
     reference: str
@@ -310,6 +311,8 @@ class ProofPlan:
     unit_rows: int = 1
     rows: str = ""
     imitates: bool = False
+    share: float = 0.0
+    bets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,11 @@ def _goal(task: Task, measure: Metric, dataset: Dataset, look: int) -> Goal:
         )
     if measure.reduce == "class_mean" and task.bar.growing:
         raise InputError(f"{measure.name} cannot be proven by a growing plan; use accuracy, or leave bar.growing out")
+    if task.imitates and kind_of_test(measure, independent(task, dataset), task.bar.growing) != "exact":
+        raise InputError(
+            f"without labels a proof needs accuracy, on rows that share no unit, in a plan that does not grow, but got "
+            f"{measure.name}; leave bar.metric, data.unit and bar.growing out, or give labels"
+        )
     alpha = look_alpha(1 - task.bar.confidence, look)
     margin = task.bar.within
     if margin is None and task.bar.at_least is None:

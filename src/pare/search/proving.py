@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -23,7 +23,9 @@ from pare.evaluation.metrics import Metric, metric, value
 from pare.proof import betting, evidence, power, rounds
 from pare.proof.evidence import Evidence as Test
 from pare.proof.looks import look_alpha
+from pare.proof.partial import Reviewed
 from pare.proof.sequence import Decision, decide
+from pare.search import imitation
 from pare.types import Evidence, ProofPlan, Verdict
 from pare.units import percent
 
@@ -36,6 +38,7 @@ class Sheet:
     """The sealed rows as a test sees them: ids, units (ids where rows are independent), and true classes (n,).
 
     ``parts`` are the ends of all but the last part of a growing plan's rows: later rows are ordered among themselves.
+    ``truths`` is what people said of rows whose ``targets`` are a large model's answers.
     """
 
     ids: Sequence[str]
@@ -43,6 +46,7 @@ class Sheet:
     targets: Ints
     classes: tuple[str, ...]
     parts: tuple[int, ...] = ()
+    truths: imitation.Truths = field(default_factory=dict)
 
     @property
     def independent(self) -> bool:
@@ -145,9 +149,13 @@ def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Se
     winner = "" if decision.winner is None else plan.names[decision.winner]
     needed = _labels_needed(plan, sheet, reference, outcomes, tests, alpha) if decision.verdict == "unproven" else None
     reference_value = None if reference is None else _value(measure, sheet, reference)
+    sentence = _sentence(plan, decision, found, len(sheet.ids), needed)
+    if plan.imitates and plan.within is not None and decision.verdict == "unproven" and found:
+        first = _reviewed(plan, sheet, outcomes[0])
+        sentence = imitation.sentence(plan.names[0], plan, first, found[0].drop_high, alpha)
     return Verdict(
         answer=decision.verdict,
-        sentence=_sentence(plan, decision, found, len(sheet.ids), needed),
+        sentence=sentence,
         winner=winner,
         evidence=found,
         n=len(sheet.ids),
@@ -160,6 +168,11 @@ def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Se
         at_least=plan.at_least,
         labels_needed=needed,
     )
+
+
+def _reviewed(plan: ProofPlan, sheet: Sheet, outcome: Outcome) -> Reviewed:
+    said, answered = ([sheet.classes[i] for i in places] for places in (outcome.predicted, sheet.targets))
+    return imitation.reviewed(plan, sheet.ids, said, answered, sheet.truths)
 
 
 def _value(measure: Metric, sheet: Sheet, outcome: Outcome) -> float:
@@ -176,6 +189,8 @@ def _test(
     name: str,
 ) -> Test:
     n = len(sheet.ids)
+    if plan.imitates and plan.within is not None:
+        return imitation.evidence(name, plan, _reviewed(plan, sheet, outcome), alpha)
     if plan.test == "exact" and plan.at_least is not None:
         return evidence.accuracy_at_least(name, int(outcome.values.sum()), n, bar=plan.at_least, alpha=alpha)
     if plan.test == "exact":
@@ -183,9 +198,7 @@ def _test(
         assert plan.within is not None
         losses = int((reference.values > outcome.values).sum())
         gains = int((reference.values < outcome.values).sum())
-        found = evidence.accuracy_within(name, losses, gains, n, margin=plan.within, alpha=alpha)
-        # of rows without a label nobody knows the truth: a disagreement may be a gain, so nothing is proven to fail
-        return replace(found, p_fail=1.0, lower=-1.0) if plan.imitates else found
+        return evidence.accuracy_within(name, losses, gains, n, margin=plan.within, alpha=alpha)
     low, high = measure.bounds
     if plan.at_least is not None:
         sums, sizes = _rounds(plan, measure, sheet, outcome.values)
@@ -265,7 +278,7 @@ def _labels_needed(
     alpha: float,
 ) -> int | None:
     """How many sealed rows the test in use would need for 80 % power, if the safest candidate's result is the truth."""
-    if not outcomes:
+    if not outcomes or (plan.imitates and plan.within is not None):
         return None
     found = tests[0].estimate
     if plan.at_least is not None:
@@ -312,12 +325,6 @@ def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n:
     if not found:
         return f"unproven: no candidate was left to test for {goal} in {plan.metric}"
     best = found[0]
-    if plan.imitates:
-        return (
-            f"unproven: {best.name} imitates the incumbent on {percent(best.value)} of {n} sealed rows, so the drop is at "
-            f"most {100 * best.drop_high:.2f} points ({sure} sure), as if it were wrong wherever the two differ; "
-            f"label the {round((1 - best.value) * n):,} rows where they do to try for {100 * (plan.within or 0):.3g} points"
-        )
     reached = (
         f"the tightest drop that is proven is {100 * best.drop_high:.2f} points"
         if plan.within is not None

@@ -19,6 +19,7 @@ from pare.data import Dataset, Task
 from pare.errors import InputError
 from pare.logs.contract import CONTRACT
 from pare.planner import estimate
+from pare.proof.reviewers import majority
 from pare.search import halving
 from pare.search.halving import Proposal, Rules
 from pare.search.space import BASELINE, INCUMBENT, REFERENCE, Space
@@ -36,6 +37,8 @@ CUT_OFF = "cut_off"
 """The fact that holds the names of the candidates that the budget cut off; empty after a study that was not."""
 TOGETHER = "measured_together"
 """The fact that holds measurements from interleaved rounds, by artifact: the reference, its PyTorch form, the winner."""
+REVIEWS = "reviews"
+"""The fact that holds what reviewers said of sealed rows: reviewer → row id → label."""
 PLANS = "plans"
 """The fact that holds which plan answers which bar: a list of ``Asked``, the newest last."""
 
@@ -125,6 +128,15 @@ class Study:
         """The prompt contract of a study on a log's job, as a manifest holds it; empty for others."""
         path = self.path / CONTRACT
         return dict(msgspec.json.decode(path.read_bytes())) if path.is_file() else {}
+
+    def reviews(self) -> dict[str, dict[str, str]]:
+        """Reviewer → row id → label: what people said of sealed rows."""
+        return self.ledger.fact(REVIEWS, dict[str, dict[str, str]]) or {}
+
+    def said(self) -> dict[str, str | None]:
+        """Row id → the label that most reviewers gave; None where they are undecided, or not all have seen it."""
+        reviews = list(self.reviews().values())
+        return {id: majority([one.get(id) for one in reviews]) for one in reviews for id in one}
 
     # -- ask and tell --------------------------------------------------------------------------------------------------
 

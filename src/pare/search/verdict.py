@@ -16,6 +16,7 @@ from pare.errors import InputError
 from pare.evaluation.metrics import bar_metric
 from pare.methods.calibrate import calibrated, fit_temperature, fit_threshold
 from pare.proof import power
+from pare.search.imitation import review_bets
 from pare.search.incumbent import answer_logits
 from pare.search.listener import Listener
 from pare.search.proving import Outcome, Sheet, draws_units, independent, judge, kind_of_test, largest_unit, plan_id
@@ -115,6 +116,9 @@ def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> Proof
     task, goal = study.task, study.facts.goal
     measure = bar_metric(goal.metric)
     by_unit = draws_units(task, dataset)
+    share, bets = 0.0, tuple[float, ...]()
+    if task.imitates and goal.margin is not None:
+        share, bets = review_bets(dataset.test.n, goal.margin, survivors[0].discordance or 0.0, goal.alpha)
     plan = ProofPlan(
         reference=_reference(study, dataset),
         artifacts=tuple(_calibrated(study, dataset, trial).id for trial in survivors),
@@ -130,6 +134,8 @@ def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> Proof
         unit_rows=largest_unit(dataset) if by_unit else 1,
         rows=dataset.test.hash,
         imitates=task.imitates,
+        share=share,
+        bets=bets,
     )
     study.ledger.freeze(plan_id(plan), plan)
     study.ask_for(plan_id(plan))
@@ -172,6 +178,7 @@ def _judge(study: Study, dataset: Dataset, plan: ProofPlan, growth: Growth) -> V
         targets=targets(dataset.labels, rows),
         classes=dataset.labels,
         parts=growth.parts[:-1],
+        truths=study.said(),
     )
     reference = None
     if study.task.has_incumbent:
