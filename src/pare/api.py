@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +23,35 @@ from pare.scan import scan as scanning
 from pare.scan.rows import Extracted
 from pare.scan.scan import Scan
 from pare.search import bases
+from pare.search import review as reviewing
 from pare.search import run as searching
 from pare.search import verdict as proving
 from pare.search.listener import Listener, Silent
 from pare.search.opening import open_session
 from pare.search.predictions import check_models, check_unseen, identity, judged, labelled
 from pare.search.proving import judge, kind_of_test, plan_id
+from pare.search.review import Review, Reviewed
 from pare.search.space import REFERENCE
 from pare.search.study import Study, artifact_at, locked
 from pare.search.survivors import choose
 from pare.store import UserLedger
 from pare.types import ProofPlan, Side, Verdict
 
-__all__ = ["Study", "bench", "extract", "find", "gc", "load", "prove", "prove_more", "replay", "scan", "show"]
+__all__ = [
+    "Study",
+    "bench",
+    "extract",
+    "find",
+    "gc",
+    "load",
+    "prove",
+    "prove_more",
+    "replay",
+    "review",
+    "scan",
+    "show",
+    "take_labels",
+]
 
 RUNS = Path("runs")
 
@@ -145,6 +161,32 @@ def replay(run: str | Path, log: str | Path, format: str | None = None) -> Itera
             continue
         found = engine.classify([text])[0]
         yield Replayed(request.line, contract.answer(found.label, found.confidence))
+
+
+def review(run: str | Path) -> Review:
+    """The sealed rows whose labels would decide a study on logged answers. Raises InputError where none would."""
+    study = Study.open(run)
+    try:
+        dataset = prepare(study.task.data, _recorded())
+        study.same_data(dataset)
+        return reviewing.review_of(study, dataset)
+    finally:
+        study.close()
+
+
+def take_labels(run: str | Path, labels: Mapping[str, str], reviewer: str = "me") -> Reviewed:
+    """Judges a study on logged answers with what a reviewer said (row id → label), and writes its report anew.
+
+    Raises InputError where an id or a label is none of those asked about.
+    """
+    study = Study.open(run)
+    with locked(study.path):
+        dataset = prepare(study.task.data, _recorded())
+        study.same_data(dataset)
+        found = reviewing.take(study, dataset, labels, reviewer)
+        page.write(study, dataset.dev, dataset.calibration)
+    study.close()
+    return found
 
 
 def show(run: str | Path) -> Study:

@@ -163,3 +163,19 @@ def test_scan_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     with pytest.raises(SystemExit):
         main(["run", str(tmp_path / "run"), "--log", str(log)])
     check("replayed", *map(json.loads, capsys.readouterr().out.splitlines()))
+
+
+def test_review_and_reviewed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("genai_prices", reason="the logs extra is not installed")
+    monkeypatch.setenv("PARE_HOME", str(tmp_path / "home"))
+    study = ("--candidates", "linear", "--within", "0.02", "--run", tmp_path / "run", "--json")
+    said(capsys, "find", write_log(tmp_path / "log.jsonl", 3000), "--job", "2", *study)
+    check("review", said(capsys, "review", tmp_path / "run", "--json"))
+    labels = tmp_path / "labels.csv"
+    rows = api.review(tmp_path / "run").questions
+    labels.write_text("id,label\n" + "".join(f"{row.id},{row.options[0]}\n" for row in rows))
+    said(capsys, "review", tmp_path / "run", "--labels", labels, "--json")
+    again = ("--labels", labels, "--reviewer", "another", "--json")
+    check("reviewed", said(capsys, "review", tmp_path / "run", *again))

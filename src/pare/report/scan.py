@@ -85,12 +85,12 @@ def _row(job: Found, sources: Sources) -> Row:
     return Row(
         str(job.number),
         [
-            Cell(job.advice, job.advice),
+            Cell(job.advice, job.advice, "l"),
             Cell(requests, job.requests),
             Cell(distinct, job.distinct),
             Cell(near, job.near),
-            Cell(answers, answers),
-            Cell(model, model),
+            Cell(answers, answers, "l"),
+            Cell(model, model, "l"),
             Cell(tokens_in, job.tokens_in),
             Cell(tokens_out, job.tokens_out),
             _money(job.spend, sources),

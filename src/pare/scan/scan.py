@@ -192,7 +192,7 @@ def advise(job: Job, agreement: Agreement | None) -> tuple[Advice, str]:
         if job.distinct < MOVE_ROWS:
             return "perhaps", f"{words}, but {job.distinct} distinct requests prove little; log more"
         if agreement.low >= MOVE_AT:
-            return "move", f"{words}; a fine-tuned encoder does better"
+            return "move", f"{words}; a fine-tuned encoder usually does better"
         if agreement.low >= PERHAPS_AT:
             return "perhaps", f"{words}; an encoder may close the gap"
         return "keep", f"{words}: the answers do not follow from these texts alone, or are noisy"

@@ -53,13 +53,9 @@ def sentence(name: str, plan: ProofPlan, rows: Reviewed, upper: float, alpha: fl
     forecast = labels_left(review_plan(plan, rows.n, alpha), rows, NEITHER)
     count = forecast.enough if forecast.enough is not None else forecast.open
     counted = f" with {rows.labelled:,} labelled" if rows.labelled else ", as if it were wrong wherever the two differ"
-    advice = (
-        f"label {count:,} of the {forecast.open:,} rows"
-        if count < forecast.open
-        else f"label the {forecast.open:,} rows"
-    )
+    rows_left = f"{count:,} of the {forecast.open:,} rows" if count < forecast.open else f"the {forecast.open:,} rows"
     return (
         f"unproven: {name} imitates the incumbent on {alike} of {rows.n} sealed rows, so the drop is at most "
-        f"{100 * upper:.2f} points ({percent(1 - alpha)} sure){counted}; label {few}{forecast.open:,} rows where they differ to try for "
+        f"{100 * upper:.2f} points ({percent(1 - alpha)} sure){counted}; label {rows_left} where they differ to try for "
         f"{100 * (plan.within or 0.0):.3g} points: pare review"
     )

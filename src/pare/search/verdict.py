@@ -95,6 +95,16 @@ def grow(study: Study, dataset: Dataset, fresh: Sequence[Sample], listener: List
     return _judge(study, dataset, plan, Growth(parts, (*before.more, *rows)))
 
 
+def judge_again(study: Study, dataset: Dataset) -> Verdict:
+    """Judges the frozen plan once more, with the labels that people gave since: the same look, at any stopping."""
+    proof = study.proof
+    if proof is None:
+        raise InputError(f"{study.path} has no proof to judge again; run pare find first")
+    raw = study.ledger.state(proof[0])
+    growth = msgspec.json.decode(raw, type=Growth) if raw else Growth((dataset.test.n,), ())
+    return _judge(study, dataset, proof[1], growth)
+
+
 def _unread(plan: str, fresh: Sequence[Sample]) -> list[Sample]:
     """The rows that no other plan has read: who has seen how a batch turns out must not choose whether it joins."""
     user = UserLedger()
