@@ -5,7 +5,8 @@ was killed goes on where it stopped. Rungs are fixed in FLOPs, not in seconds.
 
 Successive halving keeps the best by quality. Here every candidate has a cost to minimise and quality only has to clear
 a bar, so a rung first drops the hopeless (an error proven to be over twice what the bar allows), and then keeps a
-third of what remains, the cheapest. If none of the kept ones clears the bar at full work, dropped ones are taken up again:
+third of what remains, the cheapest by training work: of students of one base that is also the order of their size, speed,
+energy and cost. If none of the kept ones clears the bar at full work, dropped ones are taken up again:
 dropping saves time, it never decides a verdict.
 """
 
