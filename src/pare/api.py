@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pare import runtimes
 from pare.benchmark.measure import Comparison, compare
@@ -16,10 +17,13 @@ from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
 from pare.logs import read_log
 from pare.logs.contract import Contract
+from pare.remote import Progress
 from pare.report import page
 from pare.runtimes.base import Engine
+from pare.scan import label as labelling
 from pare.scan import rows as extracting
 from pare.scan import scan as scanning
+from pare.scan.label import Labelled
 from pare.scan.rows import Extracted
 from pare.scan.scan import Scan
 from pare.search import bases
@@ -43,6 +47,7 @@ __all__ = [
     "extract",
     "find",
     "gc",
+    "label",
     "load",
     "prove",
     "prove_more",
@@ -124,6 +129,25 @@ def scan(
     Raises InputError where the log cannot be read, MissingExtra without genai-prices.
     """
     return scanning.scan(Path(log), format, progress)
+
+
+def label(
+    inputs: str | Path,
+    out: str | Path,
+    *,
+    labels: str | Path,
+    column: str = "text",
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[Progress], None] | None = None,
+    **asked: Any,
+) -> Labelled:
+    """Lets a teacher label the texts of a file and writes them as CSV. ``asked`` are the fields of ``scan.label.Asked``:
+    teacher (URL), model, key_env, price_in, price_out, cap, passes.
+
+    Raises InputError for bad input, an estimate above the cap, or an endpoint that refuses; MissingExtra without aiohttp;
+    Interrupted on Ctrl-C. Answers that had arrived are kept in each case.
+    """
+    return labelling.label(Path(inputs), column, Path(labels), Path(out), labelling.Asked(**asked), say, progress)
 
 
 def extract(

@@ -179,3 +179,18 @@ def test_review_and_reviewed(
     said(capsys, "review", tmp_path / "run", "--labels", labels, "--json")
     again = ("--labels", labels, "--reviewer", "another", "--json")
     check("reviewed", said(capsys, "review", tmp_path / "run", *again))
+
+
+def test_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="the remote extra is not installed")
+    from pare.testing.server import serving
+
+    monkeypatch.setenv("PARE_HOME", str(tmp_path / "home"))
+    (tmp_path / "texts.csv").write_text("text\none\ntwo\n")
+    (tmp_path / "labels.yaml").write_text("- a\n- b\n")
+    with serving("a") as server:
+        teacher = ("--teacher", server.url, "--model", "m", "--price-in", "1", "--price-out", "1", "--passes", "2")
+        check(
+            "labelled",
+            said(capsys, "label", tmp_path / "texts.csv", "--labels", tmp_path / "labels.yaml", *teacher, "--json"),
+        )
