@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test check unit slow clean
+.PHONY: demo test check clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/pare find examples/support/task.yaml

@@ -14,10 +14,11 @@ import csv
 import json
 from pathlib import Path
 
+from scan import DATA, ROOT, simulated
+
 import pare
 from pare import api
 from pare.cli.display import Display
-from scan import DATA, ROOT, simulated
 
 REQUESTS = 14_300
 STEP = 10

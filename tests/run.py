@@ -29,7 +29,16 @@ def main() -> int:
         check("format", str(BIN / "ruff"), "format", "--check", "."),
         check("types", sys.executable, "-m", "mypy"),
         check("imports", str(BIN / "lint-imports")),
-        check("tests", *pytest, *quick, "-m", "not slow", "--cov=pare", "--cov-report=term:skip-covered"),
+        check(
+            "tests",
+            *pytest,
+            *quick,
+            "-m",
+            "not slow",
+            "--durations=15",
+            "--cov=pare",
+            "--cov-report=term:skip-covered",
+        ),
     ]
     if not fast:
         held.append(check("slow tests", *pytest, "tests", "-m", "slow", "-v", "--durations=10"))
