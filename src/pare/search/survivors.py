@@ -15,8 +15,6 @@ ASSUMED_DISCORDANCE = 0.04
 """The share of sealed rows on which a good candidate and the reference are assumed to differ, before anything is known."""
 WORTH = 0.3
 """A cheaper candidate joins the sequence if its predicted chance to be proven is at least this."""
-HAIR, FASTER, SAFE = 1.03, 1.25, 0.8
-"""A cost that is higher by 3 % at most is as good where throughput is 25 % higher, if the chance is as good or safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,9 @@ def choose(
 ) -> list[Trial]:
     """The survivors, from the safest towards the cheapest.
 
-    Only trials that meet the limits and cost less than the reference (an incumbent's size is unknown and larger) take part,
-    and none that is cheaper by a hair than
-    one that is clearly faster. The safest comes first, then those that are cheaper than the one before and have a fair
-    chance, at most ``AT_MOST`` in all.
+    Only trials that meet the limits and cost less than the reference (an incumbent's size is unknown and larger) take part.
+    The safest comes first, then those that are cheaper than the one before and have a fair chance, at most ``AT_MOST`` in
+    all. Nothing measured decides but what the task minimises: the same data and seed give the same plan.
     """
     reference = next((trial for trial in trials if trial.candidate.name == reference_name != INCUMBENT), None)
     able = [
@@ -78,18 +75,6 @@ def choose(
     if not able:
         return []
     chances = {trial.candidate.name: chance(trial, goal) for trial in able}
-
-    def outdone(trial: Trial) -> bool:
-        """Whether something as cheap, but for a hair, and as likely to be proven is clearly faster."""
-        mine = chances[trial.candidate.name]
-        return any(
-            cost(other) <= HAIR * cost(trial)
-            and chances[other.candidate.name] >= min(mine, SAFE)
-            and _speed(other) > FASTER * _speed(trial)
-            for other in able
-        )
-
-    able = [trial for trial in able if not outdone(trial)]
     order = sorted(able, key=lambda trial: (-chances[trial.candidate.name], cost(trial)))
     chosen = [order[0]]
     for trial in sorted(able, key=cost, reverse=True):
@@ -101,7 +86,3 @@ def choose(
         if fair and cost(trial) < cost(chosen[-1]):
             chosen.append(trial)
     return chosen if len(chosen) <= AT_MOST else [chosen[0], *chosen[-(AT_MOST - 1) :]]
-
-
-def _speed(trial: Trial) -> float:
-    return trial.measurement.figures["throughput_per_s"].value if trial.measurement else 0.0
