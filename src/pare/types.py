@@ -99,6 +99,17 @@ class DataFacts:
     tokens_in_use: int | None = None
 
 
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt. Parts that are no text (images, audio) are left out of ``text``."""
+
+    role: Role
+    text: str
+
+
 # -- the task ---------------------------------------------------------------------------------------------------------
 
 

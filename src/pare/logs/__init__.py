@@ -20,7 +20,8 @@ import msgspec
 
 from pare.errors import InputError, nearest
 from pare.logs.files import LONGEST_BYTES, Broken, files_of, place_of, records
-from pare.logs.types import Logged, Message, ToolCall
+from pare.logs.types import Logged, ToolCall
+from pare.types import Message
 
 __all__ = ["FORMATS", "Format", "Log", "Logged", "Message", "Skipped", "ToolCall", "formats", "read_log"]
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from pare.logs.types import Message, Role, ToolCall
+from pare.logs.types import ToolCall
+from pare.types import Message, Role
 
 Answer = tuple[str, tuple[ToolCall, ...]]
 """What a model said: its text, and the functions that it asked for."""

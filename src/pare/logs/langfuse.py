@@ -26,8 +26,9 @@ from pare.logs.fields import (
     unpack,
 )
 from pare.logs.openai import schema_of
-from pare.logs.types import Logged, Message
+from pare.logs.types import Logged
 from pare.logs.usage import Usage, count, iso, milliseconds, money, number
+from pare.types import Message
 
 __all__ = ["Format"]
 

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pare.logs.fields import NOTHING, Answer, answer_of, first, messages_of, object_in, said, text_in, text_of, unpack
-from pare.logs.types import Logged, Message
+from pare.logs.types import Logged
 from pare.logs.usage import count, iso, milliseconds, money
+from pare.types import Message
 
 __all__ = ["Format"]
 

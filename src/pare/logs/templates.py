@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pare.logs.types import Logged, Role
+from pare.logs.types import Logged
+from pare.types import Role
 
 SHARE = 0.002
 LEAST = 8

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
-Role = Literal["system", "user", "assistant", "tool"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a prompt. Parts that are no text (images, audio) are left out of ``text``."""
-
-    role: Role
-    text: str
+from pare.types import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,39 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pare.errors import InputError
-from pare.types import Provenance
-
-
-class Spoken(Protocol):
-    """One message of a prompt, whoever wrote it down: a logged message is one too."""
-
-    @property
-    def role(self) -> str:
-        """``system``, ``user``, ``assistant`` or ``tool``."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """What was said."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a prompt."""
-
-    role: str
-    text: str
+from pare.types import Message, Provenance
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What is asked in one request."""
 
-    messages: tuple[Spoken, ...]
+    messages: tuple[Message, ...]
 
     @classmethod
     def of(cls, text: str, system: str = "") -> Prompt:

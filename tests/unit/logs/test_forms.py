@@ -6,7 +6,8 @@ import random
 import pytest
 
 from pare.logs.forms import Form, form_of
-from pare.logs.types import Logged, Message, ToolCall
+from pare.logs.types import Logged, ToolCall
+from pare.types import Message
 
 RNG = random.Random(0)
 LABELS = ["refund", "lost_card", "other"]

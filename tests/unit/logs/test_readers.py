@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pare.logs import FORMATS, format_named, read_log
-from pare.logs.types import Logged, Message, ToolCall
+from pare.logs.types import Logged, ToolCall
+from pare.types import Message
 
 Record = dict[str, Any]
 

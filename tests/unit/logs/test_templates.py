@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pare.logs.contract import Contract
 from pare.logs.forms import Form
 from pare.logs.templates import Extractor, Piece, Template, constant_share, input_text, known, learn, merged
-from pare.logs.types import Logged, Message
+from pare.logs.types import Logged
+from pare.types import Message
 
 WORDS = ("where is my card the parcel came late again please refund both of them today or call me back soon").split()  # noqa: SIM905
 

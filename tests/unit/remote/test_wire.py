@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from pare.errors import InputError
-from pare.remote import Answer, Endpoint, Message, Parameters, Prompt
+from pare.remote import Answer, Endpoint, Parameters, Prompt
 from pare.remote.wire import Complaint, Malformed, body, complaint, one_line, read, without_key
+from pare.types import Message
 
 ENDPOINT = Endpoint("https://host/v1", "m")
 
