@@ -69,9 +69,6 @@ class Replayed:
     answer: str | None
 
 
-resolve = artifact_at
-
-
 def find(task: Task | str | Path, run: str | Path | None = None, listener: Listener | None = None) -> Study:
     """Finds the smallest model that clears the task's bar, proves it, and writes the report.
 
@@ -178,13 +175,16 @@ def replay(run: str | Path, log: str | Path, format: str | None = None) -> Itera
         )
     contract = Contract.of(artifact.manifest.contract)
     engine = runtimes.load(artifact)
-    for request in read_log(Path(log), format):
-        text = contract.text(request)
-        if text is None:
-            yield Replayed(request.line, None)
-            continue
-        found = engine.classify([text])[0]
-        yield Replayed(request.line, contract.answer(found.label, found.confidence))
+    try:
+        for request in read_log(Path(log), format):
+            text = contract.text(request)
+            if text is None:
+                yield Replayed(request.line, None)
+                continue
+            found = engine.classify([text])[0]
+            yield Replayed(request.line, contract.answer(found.label, found.confidence))
+    finally:
+        engine.close()
 
 
 def review(run: str | Path) -> Review:
@@ -245,9 +245,8 @@ def prove_more(run: str | Path, data: str | Path, listener: Listener | None = No
         spec = study.task.data
         dataset = prepare(spec, _recorded())
         study.same_data(dataset)
-        fresh, _ = prepare_more(spec, str(data), dataset.labels, proving.growth(study))
-        plan = study.proof
-        proving.grow(study, dataset, fresh.open(plan[0] if plan else "none"), listener or Silent())
+        fresh, _ = prepare_more(spec, str(data), dataset.labels, proving.growth_of(study, dataset).more)
+        proving.grow(study, dataset, fresh, listener or Silent())
         page.write(study, dataset.dev, dataset.calibration)
     return study
 

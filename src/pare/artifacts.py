@@ -7,11 +7,13 @@ Weights are safetensors or a runtime's own format; nothing is ever pickled.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,8 +83,17 @@ def read(folder: str | Path, *, verify: bool = False) -> Artifact:
 def write_whole(path: Path, text: str) -> None:
     """Writes a file beside its place and renames it: readers see the old text or the new one, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_text(text, encoding="utf-8", newline="")
     beside.replace(path)
+
+
+def write_table(path: Path, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Writes a CSV file, whole."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(heading)
+    writer.writerows(rows)
+    write_whole(path, out.getvalue())
 
 
 def file_hash(path: Path) -> str:

@@ -102,7 +102,8 @@ def open_engine(url: str, tables: sa.MetaData, lost: str) -> sa.Engine:
     Raises InputError where the ledger is newer than this pare, is busy, or is no database.
     """
     sqlite = url.startswith("sqlite")
-    engine = sa.create_engine(url, connect_args={"timeout": 60}) if sqlite else _serializable(url)
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"isolation_level": "SERIALIZABLE"}
+    engine = sa.create_engine(url, **options)
     if sqlite:
         sa.event.listen(engine, "connect", _without_driver_transactions)
         sa.event.listen(engine, "begin", _begin)
@@ -141,10 +142,6 @@ def _version(engine: sa.Engine) -> int | None:
         return connection.execute(sa.select(_schema.c.version)).scalar()
 
 
-def _serializable(url: str) -> sa.Engine:
-    return sa.create_engine(url, isolation_level="SERIALIZABLE")
-
-
 def _writing(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
     """A transaction that will write what depends on what it reads."""
     return engine.execution_options(writing=True).begin()
@@ -168,9 +165,7 @@ class Ledger:
     """The ledger of one run."""
 
     def __init__(self, where: Path | str) -> None:
-        self.engine = open_engine(
-            f"sqlite:///{where}" if isinstance(where, Path) else where, _meta, "is to start the study anew"
-        )
+        self.engine = open_engine(_url(where), _meta, "is to start the study anew")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -291,11 +286,7 @@ class UserLedger:
         where = user_folder() / "pare.db" if where is None else where
         if isinstance(where, Path):
             where.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = open_engine(
-            f"sqlite:///{where}" if isinstance(where, Path) else where,
-            _user_meta,
-            "forgets what is sealed and was read",
-        )
+        self.engine = open_engine(_url(where), _user_meta, "forgets what is sealed and was read")
 
     def close(self) -> None:
         self.engine.dispose()

@@ -15,7 +15,7 @@ import pare
 from pare import api
 from pare.cli import group
 from pare.errors import InputError
-from pare.report.review import page, table
+from pare.report.review import page, write
 from pare.search import run as running
 from pare.search.review import NEITHER, Question, Review
 from pare.testing.logs import WORDS, write_log
@@ -122,11 +122,12 @@ def test_what_is_wrong_is_said(run: Path) -> None:
         api.take_labels(run, {question.id: "cards"})
 
 
-def test_the_page_and_the_sheet_are_blind_and_safe() -> None:
+def test_the_page_and_the_sheet_are_blind_and_safe(tmp_path: Path) -> None:
     found = Review((Question("1", "</script><b>hi", ("a", "b")),), ("a", "b"), 0, 10)
     assert "</script><b>hi" not in page(found)
     assert ">linear" not in page(found)
-    assert table(found).splitlines()[0] == "id,text,option_1,option_2,label"
+    sheet, _ = write(found, tmp_path)
+    assert sheet.read_text().splitlines() == ["id,text,option_1,option_2,label", "1,</script><b>hi,a,b,"]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")

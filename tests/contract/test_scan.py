@@ -16,13 +16,14 @@ import pare
 from pare import api
 from pare.cli import group
 from pare.errors import InputError
-from pare.logs.types import Logged, Message
+from pare.logs.types import Logged
 from pare.report.scan import page
 from pare.scan.jobs import Reservoir
 from pare.scan.scan import scan
 from pare.scan.spend import Spend, months, price
 from pare.search import run as running
 from pare.testing.logs import FILLER, WORDS, write_log
+from pare.types import Message
 
 
 @pytest.fixture(autouse=True)

@@ -21,14 +21,6 @@ from pare.search.study import REPORT
 TASK_FILES = (".yaml", ".yml")
 
 
-HELP = {
-    "bar.metric": f"what quality is: {', '.join(bar_metrics())}",
-    "limits.throughput": "at least, requests per second at batch 32",
-    "limits.energy_j": "at most, joules per 1,000 requests",
-}
-"""Where a flag needs more words than the line of a task.yaml."""
-
-
 def _options(command: Any) -> Any:
     """One option for each field of a task; None means not given, so that a default never replaces what task.yaml says."""
     for name in reversed(list(FIELDS)):
@@ -43,8 +35,8 @@ def _options(command: Any) -> Any:
 
 
 def _help(name: str) -> str:
-    default = FIELDS[name].default
-    words = HELP.get(name, FIELDS[name].help)
+    default, words = FIELDS[name].default, FIELDS[name].help
+    words = f"{words}: {', '.join(bar_metrics())}" if name == "bar.metric" else words
     if default is None or default is False:
         return words
     return f"{words}  [default: {','.join(default) if isinstance(default, tuple) else default}]"

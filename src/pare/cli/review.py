@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from pare import api
 from pare.cli.inputs import check_runs
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
+from pare.data.read import Columns, rows
 from pare.errors import InputError
 
 
@@ -64,17 +64,7 @@ def _ask(run: Path, as_json: bool) -> None:
 
 def _labels(path: Path) -> dict[str, str]:
     """Row id → label, of the rows that have one."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            if not {"id", "label"} <= set(table.fieldnames or ()):
-                raise InputError(
-                    f"{path} must have the columns id and label but has {', '.join(table.fieldnames or ())}"
-                )
-            given = {row["id"]: (row["label"] or "").strip() for row in table}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
-    found = {id: label for id, label in given.items() if label}
+    found = {row.text: row.label for row in rows(str(path), Columns("id", "label")) if row.label}
     if not found:
         raise InputError(f"{path} holds no label; fill in the column label of some rows")
     return found

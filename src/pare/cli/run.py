@@ -20,7 +20,7 @@ from pare.cli.output import say
 from pare.data.read import SUFFIXES, Columns, rows
 from pare.errors import InputError
 from pare.runtimes import load
-from pare.search.study import LEDGER, Study
+from pare.search.study import LEDGER, Study, artifact_at
 from pare.types import Prediction
 
 BATCH = 256
@@ -65,7 +65,7 @@ def command(
         return
     _check(path, texts)
     study = Study.open(path) if is_run(path) else None
-    name, artifact = api.resolve(path, model)
+    name, artifact = artifact_at(path, model)
     if study is not None:
         column = column or study.task.data.input
         if not model and study.winner is None:

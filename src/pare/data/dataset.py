@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pare.artifacts import write_table
 from pare.data.clean import (
     OTHER,
     Kept,
@@ -335,9 +334,5 @@ def _hash(parts: Iterable[str]) -> str:
 def write_quarantine(path: Path, rows: Iterable[Quarantined]) -> None:
     """Writes the rows that were set aside as CSV: file, line, reason, text, label. Readers see the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "line", "reason", "text", "label"))
-        writer.writerows((row.file, row.line, row.reason, row.text, row.label) for row in rows)
-    beside.replace(path)
+    cells = ((row.file, row.line, row.reason, row.text, row.label) for row in rows)
+    write_table(path, ("file", "line", "reason", "text", "label"), cells)

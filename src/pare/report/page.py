@@ -9,7 +9,7 @@ from pare.artifacts import write_whole
 from pare.report import closing, examples, head, plots, proof, trials
 from pare.report.html import Html, join, tag
 from pare.report.parts import Sources
-from pare.report.style import POLICY, SCRIPT, STYLE
+from pare.report.style import SCRIPT, STYLE, policy
 from pare.report.view import View, view
 from pare.search.study import REPORT, Study
 from pare.types import Sample
@@ -47,19 +47,19 @@ def page(seen: View) -> Html:
     return document(f"pare: {seen.task.name}", body)
 
 
-def document(title: str, body: Html) -> Html:
-    """A self-contained HTML file around the sections of a page."""
+def document(title: str, body: Html, script: Html = SCRIPT, style: Html = STYLE) -> Html:
+    """A self-contained HTML file around the sections of a page. It loads nothing and runs ``script`` alone."""
     whole = tag(
         "html",
         tag(
             "head",
             tag("meta", charset="utf-8"),
-            Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+            Html(f'<meta http-equiv="Content-Security-Policy" content="{policy(script)}">'),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("title", title),
-            tag("style", STYLE),
+            tag("style", style),
         ),
-        tag("body", tag("main", body), tag("div", id="tip", role="tooltip"), tag("script", SCRIPT)),
+        tag("body", tag("main", body), tag("div", id="tip", role="tooltip"), tag("script", script)),
         lang="en",
     )
     return Html(f"<!doctype html>\n{whole}\n")

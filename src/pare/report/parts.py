@@ -122,15 +122,16 @@ def terms(pairs: Sequence[tuple[str, Child]]) -> Html:
 
 def user_text(value: str, most: int = 280) -> Html:
     """A user's text, shortened, in its own direction of writing."""
-    return tag("bdi", _short(value, most), dir="auto")
+    return tag("bdi", shortened(value, most), dir="auto")
 
 
 def user_label(value: str, most: int = 60) -> Html:
     """A user's label: as a text, but its lines break after the marks that join its words, or else anywhere."""
-    pieces = re.findall(r"[^_./-]*[_./-]+|[^_./-]+", _short(value, most))
+    pieces = re.findall(r"[^_./-]*[_./-]+|[^_./-]+", shortened(value, most))
     return tag("bdi", [[tag("wbr"), piece] if number else piece for number, piece in enumerate(pieces)], class_="label")
 
 
-def _short(value: str, most: int) -> str:
+def shortened(value: str, most: int) -> str:
+    """A text on one line, cut to so many characters."""
     flat = re.sub(r"\s+", " ", value).strip()
     return flat if len(flat) <= most else f"{flat[: most - 1]}…"

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
-import io
 from pathlib import Path
 
 import msgspec
 
-from pare.artifacts import write_whole
-from pare.report.html import Html, tag
+from pare.artifacts import write_table, write_whole
+from pare.report.html import Html, join, tag
+from pare.report.page import document
 from pare.report.style import STYLE
 from pare.search.review import NEITHER, Review
-
-COLUMNS = ("id", "text", "option_1", "option_2", "label")
 
 SCRIPT = Html("""(() => {
 const data = JSON.parse(document.getElementById('data').textContent);
@@ -67,10 +63,6 @@ show();
 })();
 """)
 
-POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
-    f"script-src 'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
-)
 MORE = """
 #text{font-size:1.4rem;white-space:pre-wrap;min-height:6rem;padding:1rem 0}
 #options button,.keys button{font:inherit;padding:.6rem 1rem;margin:.2rem .4rem .2rem 0;cursor:pointer}
@@ -79,22 +71,15 @@ MORE = """
 
 
 def write(found: Review, folder: Path) -> tuple[Path, Path]:
-    """Writes ``review.csv`` and ``review.html`` into a folder and returns their paths."""
+    """Writes ``review.csv``, to be filled in with an option, a label of the task or ``neither``, and ``review.html``."""
     sheet, page_ = folder / "review.csv", folder / "review.html"
-    write_whole(sheet, table(found))
+    most = max((len(question.options) for question in found.questions), default=2)
+    heading = ("id", "text", *(f"option_{number}" for number in range(1, most + 1)), "label")
+    blank = [""] * most
+    rows = ((q.id, q.text, *(*q.options, *blank)[:most], "") for q in found.questions)
+    write_table(sheet, heading, rows)
     write_whole(page_, page(found))
     return sheet, page_
-
-
-def table(found: Review) -> str:
-    """The rows as CSV, to be filled in: one option in ``label``, another label of the task, or ``neither``."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for question in found.questions:
-        first, second = (*question.options, "")[:2]
-        writer.writerow((question.id, question.text, first, second, ""))
-    return out.getvalue()
 
 
 def page(found: Review) -> Html:
@@ -124,22 +109,5 @@ def page(found: Review) -> Html:
         ),
         tag("datalist", [tag("option", value=label) for label in found.labels], id="labels"),
     ]
-    whole = tag(
-        "html",
-        tag(
-            "head",
-            tag("meta", charset="utf-8"),
-            Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("title", "pare review"),
-            tag("style", Html(STYLE + MORE)),
-        ),
-        tag(
-            "body",
-            tag("main", body),
-            Html(f'<script type="application/json" id="data">{packed}</script>'),
-            tag("script", SCRIPT),
-        ),
-        lang="en",
-    )
-    return Html(f"<!doctype html>\n{whole}\n")
+    data_block = Html(f'<script type="application/json" id="data">{packed}</script>')
+    return document("pare review", join(body, data_block), SCRIPT, Html(STYLE + MORE))

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from pare.artifacts import write_whole
-from pare.report.figures import NONE
+from pare.report.closing import provenance
+from pare.report.figures import NONE, shown
 from pare.report.html import Html, join, tag
 from pare.report.page import document
-from pare.report.parts import Cell, Column, Row, Sources, section, table
+from pare.report.parts import Cell, Column, Row, Sources, figure_cell, section, shortened, table
 from pare.report.terminal import console, grid
 from pare.scan.scan import Found, Scan
-from pare.types import Quantity
 from pare.units import percent
 
 HEADING = ("job", "advice", "requests", "distinct", "answers", "model", "tokens in", "out", "a month", "linear agrees")
 AGREES = "how often a linear model, trained on a part of the log, gives the logged answer on texts it never saw"
-ASSUMES = "advice is a rule of thumb on agreement with the log; what proves a small model is pare find"
+SPENT = "spent"
+ADVICE = "advice is a rule of thumb on agreement with the log; what proves a small model is pare find"
 
 
 def show(found: Scan) -> None:
@@ -26,10 +27,10 @@ def show(found: Scan) -> None:
     out.print(grid(HEADING, [(f"{job.number}", *_cells(job)) for job in found.jobs]))
     for job in found.jobs:
         out.print(f"\n{job.number}  {job.advice}: {job.reason}", markup=False)
-        out.print(f"   {_cut(job.prompt)}", style="dim", markup=False)
+        out.print(f"   {shortened(job.prompt, 150)}", style="dim", markup=False)
         if job.command:
             out.print(f"   {job.command}", markup=False)
-    out.print(f"\n{_rest(found)}{ASSUMES}", style="dim", markup=False)
+    out.print(f"\n{_rest(found)}{ADVICE}", style="dim", markup=False)
 
 
 def write(found: Scan, path: Path) -> Path:
@@ -43,7 +44,7 @@ def page(found: Scan) -> Html:
     sources = Sources()
     columns = [
         Column("job"),
-        Column("advice", ASSUMES, left=True),
+        Column("advice", ADVICE, left=True),
         Column("requests"),
         Column("distinct", "requests whose slots hold different texts"),
         Column("near", "distinct texts that nearly repeat another"),
@@ -60,8 +61,8 @@ def page(found: Scan) -> Html:
         tag("h1", "What could move"),
         tag("p", _opening(found)),
         section("jobs", "Jobs", table(columns, [_row(job, sources) for job in found.jobs], sortable=True)),
-        section("why", "Why, and what to do next", *jobs, tag("p", _rest(found), ASSUMES)),
-        section("sources", "Where the figures come from", _sources(sources)),
+        section("why", "Why, and what to do next", *jobs, tag("p", _rest(found), ADVICE)),
+        provenance(sources),
     )
     return document(f"pare scan: {found.path}", body)
 
@@ -93,8 +94,8 @@ def _row(job: Found, sources: Sources) -> Row:
             Cell(model, model, "l"),
             Cell(tokens_in, job.tokens_in),
             Cell(tokens_out, job.tokens_out),
-            _money(job.spend, sources),
-            _money(job.spend_month, sources),
+            figure_cell(SPENT, job.spend, sources, numbered=True),
+            figure_cell(SPENT, job.spend_month, sources, numbered=True),
             Cell(agrees, job.agreement.value if job.agreement else None),
         ],
     )
@@ -111,32 +112,14 @@ def _cells(job: Found) -> tuple[str, ...]:
         (job.models[0] or "unknown") + more,
         NONE if job.tokens_in is None else f"{job.tokens_in:,}",
         NONE if job.tokens_out is None else f"{job.tokens_out:,}",
-        dollars(job.spend_month),
+        shown(SPENT, job.spend_month),
         NONE if found is None else f"{percent(found.value, 0)} ({100 * found.low:.0f} to {100 * found.high:.0f})",
     )
 
 
-def dollars(found: Quantity | None) -> str:
-    """Money for people: ``$1,204``, ``$3.20``, ``unknown``."""
-    if found is None:
-        return "unknown"
-    return f"${found.value:,.0f}" if found.value >= 100 else f"${found.value:,.2f}"
-
-
-def _money(found: Quantity | None, sources: Sources) -> Cell:
-    if found is None:
-        return Cell("unknown")
-    return Cell([dollars(found), sources.mark(found, numbered=True)], found.value)
-
-
-def _sources(sources: Sources) -> Html:
-    rows = [tag("li", f"{provenance}: {source}", id=f"source-{n}") for (provenance, source), n in sources.known.items()]
-    return tag("ol", rows) if rows else tag("p", "No price is known for these models, or the log counts no tokens.")
-
-
 def _opening(found: Scan) -> str:
     span = f" over {found.months:.2g} months" if found.months else ""
-    money = f", {dollars(found.spend)} in all" if found.spend else ""
+    money = f", {shown(SPENT, found.spend)} in all" if found.spend else ""
     return f"{found.path} ({found.format}): {found.requests:,} answered requests{span}{money}, {len(found.jobs)} jobs"
 
 
@@ -147,7 +130,3 @@ def _rest(found: Scan) -> str:
     if found.skipped:
         parts.append(f"{found.skipped:,} records were passed over ({'; '.join(found.skipped_because[:3])})")
     return f"{'; '.join(parts)}. " if parts else ""
-
-
-def _cut(text: str, most: int = 150) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

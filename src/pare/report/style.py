@@ -177,8 +177,11 @@ e.preventDefault();sort();}});});
 })();
 """)
 
-POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
-    f"script-src 'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
-)
-"""What the page may load: nothing; what it may run: its own script and no other."""
+
+def policy(script: str) -> str:
+    """What a page may load: nothing; what it may run: this script and no other."""
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{allowed}'"
+    )

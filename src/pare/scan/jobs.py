@@ -64,8 +64,6 @@ class Job:
     requests: int = 0
     unfit: int = 0
     formless: int = 0
-    characters: int = 0
-    answered: int = 0
     spend: Spend = field(default_factory=Spend)
     first: str = ""
     last: str = ""
@@ -80,7 +78,6 @@ class Job:
         """Counts a request."""
         self.requests += 1
         self.spend.add(request)
-        self.answered += len(request.answer)
         if request.time:
             self.first = min(self.first or request.time, request.time)
             self.last = max(self.last, request.time)
@@ -164,7 +161,7 @@ def _jobs_of(sample: Sequence[Logged]) -> Own:
     for found, count in counts.items():
         sizes[home[found]] += count
     least = max(LEAST_REQUESTS, LEAST_SHARE * len(sample))
-    large = {found for found, size in sizes.items() if found and size >= least}
+    large = sorted(found for found, size in sizes.items() if found and size >= least)
     jobs: dict[Signature, Job] = {}
     for found in large:
         members = [request for request, mine in zip(sample, signatures, strict=True) if home[mine] == found]

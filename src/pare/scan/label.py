@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from pare.artifacts import write_whole
+from pare.artifacts import write_table
 from pare.data.read import Columns, rows
 from pare.errors import InputError
 from pare.proof.binomial import wilson
@@ -98,7 +96,7 @@ def label(
         progress=progress,
     )
     given = [_label(answer, names) for answer in found.passes[0]]
-    write_whole(out, _table(texts, given))
+    write_table(out, ("text", "label"), ((text, one or "") for text, one in zip(texts, given, strict=True)))
     agreement = None
     if asked.passes == 2 and not found.stopped:
         first, second = found.passes
@@ -134,11 +132,3 @@ def read_labels(path: Path) -> dict[str, str]:
 
 def _label(answer: Answer | None, names: dict[str, str]) -> str | None:
     return None if answer is None else label_of(answer.text, names)
-
-
-def _table(texts: list[str], given: list[str | None]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("text", "label"))
-    writer.writerows((text, one or "") for text, one in zip(texts, given, strict=True))
-    return out.getvalue()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pare.artifacts import file_hash, write_whole
+from pare.data.read import Columns, rows
 from pare.errors import InputError
 from pare.logs import read_log
 from pare.logs.contract import CONTRACT, Contract
@@ -19,6 +19,8 @@ from pare.scan.spend import months
 
 ROWS = "job.jsonl"
 INCUMBENT = "incumbent.json"
+LABELS = Columns("text", "label")
+"""The columns of what people said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ def extract(
         raise InputError(
             f"job {number} of {log} answers with {job.form.kind}, and pare find needs labels; choose another job"
         )
-    said = _said(labels) if labels else {}
+    said = {row.text.strip(): row.label for row in rows(str(labels), LABELS) if row.label} if labels else {}
     contract = Contract(job.template, job.form)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = labelled = 0
+    written = labelled = 0
     beside = folder / f".{ROWS}.{os.getpid()}"
     with beside.open("wb") as file:
         for request in opened:
@@ -74,11 +76,26 @@ def extract(
             row = {"line": request.line, "text": text, "answer": answer, "time": request.time}
             row |= {"label": said[text]} if text in said else {}
             file.write(msgspec.json.encode(row) + b"\n")
-            rows, labelled = rows + 1, labelled + (text in said)
-    beside.replace(folder / ROWS)
-    _write(folder / CONTRACT, contract.plain())
-    _write(folder / INCUMBENT, msgspec.to_builtins(incumbent_of(job)))
-    return Extracted(folder / ROWS, rows, labelled, job.requests - rows)
+            written, labelled = written + 1, labelled + (text in said)
+    _put(beside, folder / ROWS)
+    write_whole(folder / CONTRACT, _json(contract.plain()))
+    write_whole(folder / INCUMBENT, _json(incumbent_of(job)))
+    return Extracted(folder / ROWS, written, labelled, job.requests - written)
+
+
+def _put(beside: Path, target: Path) -> None:
+    """Moves written rows to their place. Raises InputError where others are there: a study may stand on them."""
+    if target.is_file() and file_hash(target) != file_hash(beside):
+        beside.unlink()
+        raise InputError(
+            f"{target} holds other rows: the log, the labels or the job have changed since; "
+            "give --run another folder, or remove this one"
+        )
+    beside.replace(target)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
 
 
 def incumbent_of(job: Job) -> Incumbent:
@@ -91,23 +108,3 @@ def incumbent_of(job: Job) -> Incumbent:
         usd_source=spend.source if spend else "",
         requests_per_month=None if span is None else job.requests / float(span),
     )
-
-
-def _said(path: Path) -> dict[str, str]:
-    """Text → label, from a CSV with these two columns."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            if not {"text", "label"} <= set(table.fieldnames or ()):
-                raise InputError(
-                    f"{path} must have the columns text and label but has {', '.join(table.fieldnames or ())}"
-                )
-            return {row["text"].strip(): row["label"].strip() for row in table if (row["label"] or "").strip()}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
-    beside.replace(path)

@@ -14,7 +14,7 @@ from typing import Any
 import polars
 import pytest
 
-from pare import api, artifacts
+from pare import artifacts
 from pare.cli.run import BATCH, _lines
 from pare.errors import InputError
 from pare.testing.studies import fake_study
@@ -120,7 +120,7 @@ def test_the_column_is_the_one_of_the_runs_task(
     folder = fake_study(tmp_path / "run", rows=40).study.path
     task = folder / "task.yaml"
     task.write_text(task.read_text().replace("input: text", "input: message"))
-    monkeypatch.setattr(api, "resolve", lambda *_: ("a model with weights", artifacts.read(model)))
+    monkeypatch.setattr("pare.cli.run.artifact_at", lambda *_: ("a model with weights", artifacts.read(model)))
     (tmp_path / "rows.csv").write_text("message,text\nmy card,my phone\n")
     assert pairs(pare("run", folder, "rows.csv")) == [("my card", "card")]
     assert pairs(pare("run", folder, "rows.csv", "--input", "text")) == [("my phone", "phone")]
