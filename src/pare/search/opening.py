@@ -25,7 +25,7 @@ from pare.search import bases
 from pare.search.build import cache_folder
 from pare.search.listener import Listener
 from pare.search.proving import deal, draws_units, independent, kind_of_test, largest_unit
-from pare.search.space import REFERENCE, Space, ladder
+from pare.search.space import BASELINE, Space, ladder, needs_no_base
 from pare.search.study import QUARANTINE, TASK, Facts, Study
 from pare.search.survivors import ASSUMED_DISCORDANCE, Goal
 from pare.store import UserLedger
@@ -92,8 +92,8 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         progress=lambda share, words: None,
         data=dataset.hash,
     )
-    wanted = missing if any(candidate != "linear" for candidate in task.candidates) or not task.bar.at_least else None
-    return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", wanted)
+    missing = None if needs_no_base(task) else missing
+    return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
 
 
 def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
@@ -101,12 +101,12 @@ def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
     budget may change. Raises InputError where it belongs to others.
     """
     binding = {"data": dataset.hash, "base": task.base, "reference": task.reference, "seed": str(task.seed)}
-    known = study.ledger.fact("binding", dict[str, str]) if study.trials else None
-    for field, value in binding.items() if known else ():
-        if known and known.get(field) != value:
+    known = (study.ledger.fact("binding", dict[str, str]) if study.trials else None) or binding
+    for field, value in binding.items():
+        if known[field] != value:
             what = "data: other rows, labels, units or sides" if field == "data" else field
             raise InputError(
-                f"{study.path} holds a study with another {what} ({known.get(field)}, now {value}); "
+                f"{study.path} holds a study with another {what} ({known[field]}, now {value}); "
                 "give --run another folder, or remove this one"
             )
     return binding
@@ -192,7 +192,7 @@ def provable(task: Task, measure: Metric, dataset: Dataset, alpha: float) -> flo
 
 def _possible(space: Space, task: Task) -> None:
     """Raises InputError where no candidate can meet the limits, with what would."""
-    rest = [entry for entry in space.entries if not entry.name.startswith(f"{REFERENCE}-pytorch")]
+    rest = [entry for entry in space.entries if entry.name != BASELINE]
     reasons = [estimate.excludes(entry.shape, task.limits) for entry in rest]
     if rest and all(reasons):
         closest = estimate.nearest_to_limits([(entry.name, entry.shape) for entry in rest])

@@ -48,10 +48,6 @@ class Sheet:
     parts: tuple[int, ...] = ()
     truths: imitation.Truths = field(default_factory=dict)
 
-    @property
-    def independent(self) -> bool:
-        return len(set(self.units)) == len(self.units)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -309,6 +305,8 @@ def _drop(limit: float) -> str:
 def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n: int, needed: int | None) -> str:
     sure = percent(1 - decision.alpha)
     against = "the incumbent's logged answers" if plan.reference.startswith(COLUMN) else "the reference"
+    # of rows whose labels are those answers, nothing is known but how often they are given again
+    quality = f"agreement with {against}" if plan.imitates and plan.within is None else plan.metric
     goal = (
         f"within {100 * plan.within:.3g} points of {against}"
         if plan.within is not None
@@ -317,13 +315,11 @@ def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n:
     if decision.winner is not None:
         best = found[decision.winner]
         limit = _drop(best.drop_high) if plan.within is not None else f"it is at least {percent(best.drop_low)}"
-        return f"pass: {best.name} is proven {goal} in {plan.metric} on {n} sealed rows ({limit}, {sure} sure)"
+        return f"pass: {best.name} is proven {goal} in {quality} on {n} sealed rows ({limit}, {sure} sure)"
     if decision.verdict == "fail":
-        return (
-            f"fail: every candidate is proven to miss the bar ({goal} in {plan.metric}) on {n} sealed rows, {sure} sure"
-        )
+        return f"fail: every candidate is proven to miss the bar ({goal} in {quality}) on {n} sealed rows, {sure} sure"
     if not found:
-        return f"unproven: no candidate was left to test for {goal} in {plan.metric}"
+        return f"unproven: no candidate was left to test for {goal} in {quality}"
     best = found[0]
     reached = (
         f"the tightest drop that is proven is {100 * best.drop_high:.2f} points"
@@ -335,4 +331,4 @@ def _sentence(plan: ProofPlan, decision: Decision, found: Sequence[Evidence], n:
         if needed is not None and needed > n
         else "widen the bar, or train on more rows"
     )
-    return f"unproven: {best.name} is not proven {goal} in {plan.metric} on {n} sealed rows; {reached}; {advice}"
+    return f"unproven: {best.name} is not proven {goal} in {quality} on {n} sealed rows; {reached}; {advice}"

@@ -109,7 +109,6 @@ def _plan(study: Study) -> ProofPlan:
         raise InputError(
             f"{study.path} needs no review: its rows are labelled, or its bar is fixed; "
             "review is for a study on logged answers alone"
-            "review is for a study on logged answers alone"
         )
     return proof[1]
 

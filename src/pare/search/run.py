@@ -113,7 +113,6 @@ def attempt(session: Session, builder: Builder, proposal: Proposal, listener: Li
     if proposal.skip:
         return replace(blank, state="excluded" if proposal.excluded else "dropped", why=proposal.skip)
     start = time.perf_counter()
-
     left_s = session.study.left_s()
 
     def progress(share: float, words: str) -> None:
@@ -123,21 +122,17 @@ def attempt(session: Session, builder: Builder, proposal: Proposal, listener: Li
         progress(0.0, "")
         artifact = _artifact(session, builder, proposal, progress)
         return _score(session, replace(blank, artifact=artifact.id), artifact, progress, start)
-    except MissingExtra:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    except (PareError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        if entry.name == REFERENCE or _no_fault_of_its(error):
             raise
-        return _failed(blank, error, start)
-    except (PareError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if entry.name == REFERENCE:
-            raise
-        return _failed(blank, error, start)
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return replace(blank, state="failed", why=reason[:300], seconds=time.perf_counter() - start)
 
 
-def _failed(blank: Trial, error: Exception, start: float) -> Trial:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return replace(blank, state="failed", why=reason[:300], seconds=time.perf_counter() - start)
+def _no_fault_of_its(error: Exception) -> bool:
+    """Whether any candidate would have failed: a package is missing, or the disk takes nothing more."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return full or isinstance(error, MissingExtra)
 
 
 def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: object) -> Artifact:

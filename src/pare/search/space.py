@@ -58,6 +58,11 @@ def trunk_end(recipe: Iterable[Step]) -> int:
     return max(i for i, step in enumerate(recipe, start=1) if step.method in TRAINING)
 
 
+def needs_no_base(task: Task) -> bool:
+    """Whether a task can do without the base model: a fixed bar on the linear rung alone."""
+    return task.bar.at_least is not None and task.candidates == ("linear",)
+
+
 def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Space:
     """The ladder of a task's candidates: linear, static, encoder, students (all depths) or students:1,2.
 
@@ -75,7 +80,7 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
 
     if "linear" in rungs:
         add("linear", [Step("linear")], "arrays")
-    if config is None or (task.bar.at_least is not None and rungs == ("linear",)):
+    if config is None or needs_no_base(task):
         return Space(tuple(entries), facts)
     openvino = Step("lower", {"to": "openvino"})
     finetune = Step("finetune")

@@ -266,17 +266,17 @@ class Study:
             proven = dict(zip((self.reference_name, *plan.names), (plan.reference, *plan.artifacts), strict=True))
             if proven.get(name):
                 return self.store.get(proven[name])
-        for trial in self.complete:
-            if trial.candidate.name == name and not self.store.has(trial.artifact):
-                left = ", ".join(t.candidate.name for t in self.complete if self.store.has(t.artifact)) or "nothing"
-                raise InputError(
-                    f"the artifact of {name} is gone (pare gc or somebody removed it); {self.path} still has {left}; "
-                    "the same pare find builds again what it needs"
-                )
-            if trial.candidate.name == name:
-                return self.store.get(trial.artifact)
-        names = ", ".join(trial.candidate.name for trial in self.complete)
-        raise InputError(f"{self.path} has no finished candidate '{name}'; it has: {names or 'none yet'}")
+        finished = {trial.candidate.name: trial.artifact for trial in self.complete}
+        if name not in finished:
+            names = ", ".join(finished) or "none yet"
+            raise InputError(f"{self.path} has no finished candidate '{name}'; it has: {names}")
+        if self.store.has(finished[name]):
+            return self.store.get(finished[name])
+        left = ", ".join(other for other, artifact in finished.items() if self.store.has(artifact)) or "nothing"
+        raise InputError(
+            f"the artifact of {name} is gone (pare gc or somebody removed it); {self.path} still has {left}; "
+            "the same pare find builds again what it needs"
+        )
 
     def logits(self, artifact: str, side: Side) -> NDArray[np.float32] | None:
         """The recorded logits of an artifact on dev or calibration, (samples, classes), or None."""

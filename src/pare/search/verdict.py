@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare import runtimes
-from pare.data import Dataset
+from pare.data import Dataset, Sealed
+from pare.data.task import COLUMN
 from pare.errors import InputError
 from pare.evaluation.metrics import bar_metric
 from pare.methods.calibrate import calibrated, fit_temperature, fit_threshold
@@ -21,7 +22,7 @@ from pare.search.incumbent import answer_logits
 from pare.search.listener import Listener
 from pare.search.proving import Outcome, Sheet, draws_units, independent, judge, kind_of_test, largest_unit, plan_id
 from pare.search.run import targets
-from pare.search.space import BASELINE, REFERENCE
+from pare.search.space import BASELINE, INCUMBENT, REFERENCE
 from pare.search.study import UNREAD, Study
 from pare.search.survivors import ASSUMED_DISCORDANCE, Goal, choose
 from pare.store import UserLedger
@@ -64,13 +65,12 @@ def _interrupted(study: Study, dataset: Dataset) -> ProofPlan | None:
     proof = study.proof
     if proof is None or proof[2] is not None or proof[1].rows != dataset.test.hash:
         return None
-    plan, task = proof[1], study.task
-    built = (*plan.artifacts, *([plan.reference] if plan.reference and not task.has_incumbent else []))
-    here = all(study.store.has(artifact) for artifact in built)
-    return plan if here else None
+    plan = proof[1]
+    built = [id for id in (*plan.artifacts, plan.reference) if id and not id.startswith(COLUMN)]
+    return plan if all(map(study.store.has, built)) else None
 
 
-def grow(study: Study, dataset: Dataset, fresh: Sequence[Sample], listener: Listener) -> Verdict:
+def grow(study: Study, dataset: Dataset, fresh: Sealed, listener: Listener) -> Verdict:
     """Continues a growing plan on fresh rows, with candidates and order as they were frozen.
 
     Raises InputError where the study has no growing plan, or none of the rows is fresh.
@@ -84,9 +84,8 @@ def grow(study: Study, dataset: Dataset, fresh: Sequence[Sample], listener: List
             f"the plan of {study.path} was not declared as growing, so more rows cannot join it; "
             "declare bar.growing: true in a new run, or test fresh rows alone: pare prove A --against B --data FILE"
         )
-    raw = study.ledger.state(plan_id(plan))
-    before = msgspec.json.decode(raw, type=Growth) if raw else Growth((dataset.test.n,), ())
-    rows = _unread(plan_id(plan), fresh)
+    before = growth_of(study, dataset)
+    rows = _unread(plan_id(plan), fresh.open(plan_id(plan)))
     if not rows:
         raise InputError(f"none of the {len(fresh)} rows is fresh: another proof has read each of them; label others")
     read = f"; {len(fresh) - len(rows)} are left out, another proof has read them" if len(rows) < len(fresh) else ""
@@ -100,9 +99,7 @@ def judge_again(study: Study, dataset: Dataset) -> Verdict:
     proof = study.proof
     if proof is None:
         raise InputError(f"{study.path} has no proof to judge again; run pare find first")
-    raw = study.ledger.state(proof[0])
-    growth = msgspec.json.decode(raw, type=Growth) if raw else Growth((dataset.test.n,), ())
-    return _judge(study, dataset, proof[1], growth)
+    return _judge(study, dataset, proof[1], growth_of(study, dataset))
 
 
 def _unread(plan: str, fresh: Sequence[Sample]) -> list[Sample]:
@@ -114,11 +111,11 @@ def _unread(plan: str, fresh: Sequence[Sample]) -> list[Sample]:
         user.close()
 
 
-def growth(study: Study) -> tuple[Sample, ...]:
-    """The rows that joined the study's growing plan so far."""
+def growth_of(study: Study, dataset: Dataset) -> Growth:
+    """What the study's plan has read so far."""
     proof = study.proof
     raw = study.ledger.state(proof[0]) if proof else None
-    return msgspec.json.decode(raw, type=Growth).more if raw else ()
+    return msgspec.json.decode(raw, type=Growth) if raw else Growth((dataset.test.n,), ())
 
 
 def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> ProofPlan:
@@ -231,14 +228,10 @@ def too_few(study: Study, dataset: Dataset) -> Verdict | None:
     else:
         needed = power.labels_needed(goal.margin, ASSUMED_DISCORDANCE, 0.0, goal.alpha)
     rows = len(dataset.train) + sum(sides.values())
-    advice = f"about {needed:,} sealed rows are needed" if needed else "label more rows"
-    verdict = _unread_verdict(
-        goal,
-        dataset,
-        "unproven",
-        f"{rows} rows leave none to {' or '.join(empty)}; {advice}, a third of all that you label",
-    )
-    verdict = replace(verdict, labels_needed=needed)
+    share = f", {study.task.data.test_share:.0%} of all" if study.task.data.test is None else ""
+    advice = f"about {needed:,} sealed rows are needed{share}" if needed else "label more rows"
+    sentence = f"{rows} rows leave none to {' or '.join(empty)}; {advice}"
+    verdict = replace(_unread_verdict(goal, dataset, "unproven", sentence), labels_needed=needed)
     study.ledger.set_fact(UNREAD, [verdict])
     return verdict
 
@@ -246,7 +239,7 @@ def too_few(study: Study, dataset: Dataset) -> Verdict | None:
 def _without_survivors(study: Study, dataset: Dataset) -> Verdict:
     """The verdict where nothing can be tested: fail if the limits exclude everything, else unproven."""
     goal = study.facts.goal
-    others = [trial for trial in study.complete if trial.candidate.name != BASELINE]
+    others = [trial for trial in study.complete if trial.candidate.name not in (BASELINE, INCUMBENT)]
     broken = [f"{trial.candidate.name}: {study.broken(trial)}" for trial in others if study.broken(trial)]
     untried = study.untried
     answer: Literal["fail", "unproven"]
