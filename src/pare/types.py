@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["classify"]
+Kind = Literal["classify", "multilabel", "tag"]
 Side = Literal["train", "dev", "calibration", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "calibration", "test")
 Provenance = Literal["measured", "modelled", "assumed"]
