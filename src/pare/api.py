@@ -307,7 +307,7 @@ def gc(run: str | Path) -> tuple[int, int]:
     with locked(study.path):
         kept = [*study.frontier, study.reference, study.baseline]
         if study.complete:
-            kept += choose(study.complete, study.facts.goal, study.cost, study.broken, study.reference_name)
+            kept += choose(study.complete, study.aim, study.cost, study.broken, study.reference_name)
         keep = {trial.artifact for trial in kept if trial is not None}
         for _, plan, _ in study.ledger.proofs():
             keep.update((*plan.artifacts, plan.reference))

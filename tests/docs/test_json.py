@@ -15,14 +15,17 @@ from pare.benchmark.measure import Comparison
 from pare.cli import CLOSED_PIPE, INTERNAL, main
 from pare.cli.output import EXIT_CODES
 from pare.errors import InputError, Interrupted
+from pare.logs.incumbent import Incumbent
 from pare.methods.base import BuildContext
 from pare.methods.linear import Linear
 from pare.search.halving import FULL
 from pare.testing.contexts import LABELS, tiny_samples
 from pare.testing.logs import write_log
-from pare.testing.studies import fake_study
+from pare.testing.studies import against, fake_study
 from pare.types import Quantity
 
+MONTH = Quantity(9e4, "requests", "measured", "a log")
+KNOWN = Incumbent("gpt", 9, 812.0, 1400.0, 210.0, 9.0, Quantity(0.04, "USD", "modelled", "tokens x price"), MONTH)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 
 
@@ -101,7 +104,8 @@ def test_the_rung_of_full_work() -> None:
 
 def test_study(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fresh = fake_study(tmp_path / "fresh", None, rows=60).study.path
-    check("study", said(capsys, "show", run, "--json"), said(capsys, "show", fresh, "--json"))
+    logged = against(fake_study(tmp_path / "logged", rows=60), KNOWN).study.path
+    check("study", *(said(capsys, "show", path, "--json") for path in (run, fresh, logged)))
 
 
 def test_anatomy(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pare.search.halving import FULL
 from pare.search.listener import Progress
+from pare.search.space import INCUMBENT
 from pare.types import Trial
 from pare.units import duration, megabytes, percent
 
@@ -32,6 +33,8 @@ def trial_line(study: Study, trial: Trial) -> str:
     if trial.state != "done":
         return f"{rung}  {name:<18} {trial.state}: {trial.why}"
     quality = percent(study.quality(trial))
+    if name == INCUMBENT:
+        return f"{rung}  {name:<18} {quality:>7}  by its logged answers on dev"
     if trial.measurement is None:
         return (
             f"{rung}  {name:<18} {quality:>7} on a slice ({trial.fidelity:.0%} of the work), {duration(trial.seconds)}"

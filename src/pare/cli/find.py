@@ -89,6 +89,8 @@ def command(
     else:
         table.show(study)
         say(f"report: {study.path / REPORT}")
+        if study.task.imitates and verdict is not None and answer == "unproven" and verdict.evidence:
+            say(f"next: pare review {study.path}")
         if study.winner is not None:
             say(f'next: pare run {study.path} "a text"   ·   pare bench {study.path}')
     study.close()

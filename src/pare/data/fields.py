@@ -136,6 +136,31 @@ def _money(value: Any) -> Decimal:
     return Decimal(str(value).strip())
 
 
+MONTHS = {
+    "month": 1.0,
+    "year": 1 / 12,
+    "week": 30.44 / 7,
+    "day": 30.44,
+    "hour": 730.56,
+    "minute": 43_834.0,
+    "second": 2_630_016.0,
+}
+"""How often each is in a month of 30.44 days."""
+_THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def _volume(value: Any) -> float:
+    """Requests a month: a number, or a rate such as ``250k/day``."""
+    found = re.fullmatch(r"(?i)\s*([\d_.,]+)\s*([kmg]?)\s*(?:/\s*([a-z]+))?\s*", str(value))
+    number = (
+        _number(found[1].replace("_", "").replace(",", "")) if found and not isinstance(value, bool) else _number(value)
+    )
+    period = ((found and found[3]) or "month").lower().removesuffix("s")
+    if number is None or number <= 0 or period not in MONTHS:
+        raise _Broken("requests a month, or a rate", "write 1M/month, 30k/day or 2/second")
+    return number * _THOUSANDS[(found[2] if found else "").lower()] * MONTHS[period]
+
+
 def _whole(low: int, rule: str) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         number = _number(value)
@@ -221,6 +246,10 @@ FIELDS: Mapping[str, Field] = {
             _text(),
             "what candidates must match: finetune, the folder of an artifact or a run, or column:NAME of logged answers",
             "finetune",
+        ),
+        Field("incumbent", _text(), "the large model that does the job today, PROVIDER:MODEL; default: the log's"),
+        Field(
+            "volume", _volume, "requests that monthly figures are read at: 1M/month, 30k/day; default: the log's rate"
         ),
         Field(
             "base",

@@ -35,6 +35,8 @@ class Task:
     kind: Kind = "classify"
     bar: Bar = field(default_factory=Bar)
     reference: str = "finetune"
+    incumbent: str | None = None
+    volume: float | None = None
     base: str = "all-MiniLM-L6-v2"
     candidates: tuple[str, ...] = LADDER
     limits: Limits = field(default_factory=Limits)
@@ -203,6 +205,11 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
         raise InputError(f"{where('data.target')} must be another column than the input but got {columns[0]} for both")
     if str(values["reference"]).startswith(COLUMN):
         values["data.answer"] = values["reference"].removeprefix(COLUMN)
+    elif values["incumbent"] is not None:
+        raise InputError(
+            f"{where('incumbent')} needs its logged answers but reference is {values['reference']}; "
+            "name their column: reference column:NAME"
+        )
     parts = {
         part: kind(**{field.name: values[f"{part}.{field.name}"] for field in fields(kind)})
         for part, kind in _PARTS.items()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pare import catalog
 from pare.planner import estimate
-from pare.types import Quantity, Score, Shape, Trial
+from pare.types import Provenance, Quantity, Score, Shape, Trial
 from pare.units import duration, megabytes
 
 NONE = "–"
@@ -74,9 +74,11 @@ def flops(shape: Shape, tokens: Quantity | None) -> Quantity | None:
     return Quantity(estimate.flops_per_request(shape, length), "FLOP", "modelled", source)
 
 
-def monthly(found: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    """Machine time, money, energy and CO2 per month at the catalogue's volume, from the figures per 1,000 requests."""
-    volume = catalog.fact("serving", "requests_per_month")
+def monthly(found: Mapping[str, Quantity], volume: Quantity, *, own: bool = True) -> dict[str, Quantity]:
+    """Machine time, money, energy and CO2 per month at a volume of requests, from the figures per 1,000 of them.
+
+    The electricity bill is shown of a machine of one's ``own`` only: a provider's price has paid for it.
+    """
     result: dict[str, Quantity] = {}
     cost, energy, speed = (found.get(k) for k in ("cost_usd_per_1k", "energy_j_per_1k", "throughput_per_s"))
     if speed is not None and speed.value:
@@ -88,22 +90,26 @@ def monthly(found: Mapping[str, Quantity]) -> dict[str, Quantity]:
     if energy is not None:
         kwh = energy.value * volume.value / 1000 / KWH_J
         origin = f"energy per 1,000 is {energy.provenance}: {energy.source}"
+        known: Provenance = "assumed" if energy.provenance == "assumed" else "modelled"
         source = f"joules per 1,000 x {volume.value:,.0f} / 1,000 / 3.6 million; {origin}"
-        result["energy_kwh_per_month"] = Quantity(kwh, "kWh", "modelled", source)
-        price = catalog.fact("serving", "energy_price_per_kwh")
-        result["electricity_usd_per_month"] = Quantity(
-            kwh * price.value, "USD", "modelled", f"kWh x {price.value:g} USD; {price.source}"
-        )
+        result["energy_kwh_per_month"] = Quantity(kwh, "kWh", known, source)
+        if own:
+            price = catalog.fact("serving", "energy_price_per_kwh")
+            result["electricity_usd_per_month"] = Quantity(
+                kwh * price.value, "USD", "modelled", f"kWh x {price.value:g} USD; {price.source}"
+            )
         grid = catalog.fact("serving", "grid_intensity_kg_per_kwh")
         result["co2_kg_per_month"] = Quantity(
-            kwh * grid.value, "kg CO2e", "modelled", f"kWh x {grid.value:g} kg CO2e; {grid.source}"
+            kwh * grid.value, "kg CO2e", known, f"kWh x {grid.value:g} kg CO2e; {grid.source}"
         )
     return result
 
 
 def ratio_of(before: Quantity | None, after: Quantity | None, better: Better) -> float | None:
-    """How many times better ``after`` is; None where a figure is unknown or zero."""
+    """How many times better ``after`` is; None where a figure is unknown or zero, or a mere assumption."""
     if before is None or after is None or not before.value or not after.value:
+        return None
+    if "assumed" in (before.provenance, after.provenance):
         return None
     return after.value / before.value if better == "high" else before.value / after.value
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pare import catalog
-from pare.report.figures import NONE, Better, interval, monthly, points, ratio_of, share, shown, times
+from pare.report.figures import NONE, Better, interval, points, ratio_of, share, shown, times
 from pare.report.html import Child, Html, join, tag
 from pare.report.parts import MEANING, Cell, Column, Row, Sources, figure_cell, lead, note, section, table
 from pare.report.view import View
-from pare.report.words import ASSUMES, meaning, plural
+from pare.report.words import ASSUMES, meaning, plural, today
 from pare.types import Evidence, Quantity, Trial
 
 
@@ -28,13 +27,18 @@ def verdict(view: View) -> Html:
     )
 
 
+def _today(view: View) -> Html | None:
+    found = today(view)
+    return tag("p", found, class_="who") if found else None
+
+
 def warnings(view: View) -> Html | None:
     """What a reader must know before believing anything below, or None."""
     found: list[Child] = []
     answer = view.verdict
     if view.winner is None:
         found.append(
-            "There is no winner: no candidate is proven, so the figures below compare the reference with "
+            f"There is no winner: no candidate is proven, so the figures below compare the {view.against} with "
             f"{view.contender.candidate.name}, the candidate that came nearest."
             if view.contender is not None
             else "There is no winner, and no candidate was finished that could be compared."
@@ -60,9 +64,9 @@ def tiles(view: View) -> Html | None:
     p50 = "latency_p50_ms"
     made = [
         _quality_tile(view, trial),
-        _tile("Size", mine, "size_bytes", _against(mine, theirs, torch, "size_bytes", "low", "smaller")),
-        _tile("Time of a request", mine, p50, _against(mine, theirs, torch, p50, "low", "faster")),
-        _money_tile(mine, theirs),
+        _tile("Size", mine, "size_bytes", _against(view, mine, theirs, torch, "size_bytes", "low", "smaller")),
+        _tile("Time of a request", mine, p50, _against(view, mine, theirs, torch, p50, "low", "faster")),
+        _money_tile(view, trial),
     ]
     who = "the winner" if view.winner else "the candidate that came nearest; not proven"
     return join(tag("p", tag("b", trial.candidate.name), f", {who}", class_="who"), tag("div", made, class_="tiles"))
@@ -71,12 +75,12 @@ def tiles(view: View) -> Html | None:
 def comparison(view: View, sources: Sources) -> Html:
     """The winner beside the reference as it is served and in PyTorch fp32."""
     role = "the winner" if view.winner else "the best candidate"
-    title = f"Reference against {role}" if view.reference else f"{role.capitalize()} in figures"
+    title = f"{view.against.capitalize()} against {role}" if view.reference else f"{role.capitalize()} in figures"
     if view.contender is None:
         return section("comparison", title, lead("No candidate was finished, so there is nothing to compare."))
     named = [
         (_role(view), view.contender),
-        (f"reference ({view.reference.candidate.runtime})" if view.reference else "", view.reference),
+        (_name_of_reference(view), view.reference),
         ("PyTorch fp32", view.baseline),
     ]
     shown_trials = [(name, trial) for name, trial in named if trial is not None]
@@ -87,10 +91,9 @@ def comparison(view: View, sources: Sources) -> Html:
         + [Column(f"times better than {name}") for name, _ in against]
     )
     trials, others = [trial for _, trial in shown_trials], [trial for _, trial in against]
-    volume = catalog.fact("serving", "requests_per_month")
-    volume_mark = sources.mark(volume, numbered=True)
+    volume_mark = sources.mark(view.volume, numbered=True)
     rows = [_sealed_row(view, trials, others), _dev_row(view, trials, others)]
-    figures = {id(trial): {**view.figures(trial), **monthly(view.figures(trial))} for trial in trials}
+    figures = {id(trial): {**view.figures(trial), **view.monthly(trial)} for trial in trials}
     rows += [
         _figure_row(title, key, better, [figures[id(t)] for t in trials], [figures[id(t)] for t in others], sources)
         for title, key, better in _ROWS
@@ -99,8 +102,9 @@ def comparison(view: View, sources: Sources) -> Html:
         "comparison",
         title,
         lead(
-            f"All as served on {view.facts.device.name}, {view.facts.threads} threads. Months are read at "
-            f"{volume.value:,.0f} requests",
+            f"All as served on {view.facts.device.name}, {view.facts.threads} threads"
+            f"{', but the incumbent, as its log says' if view.incumbent else ''}. Months are read at "
+            f"{view.volume.value:,.0f} requests",
             volume_mark,
             ".",
         ),
@@ -136,6 +140,12 @@ _ROWS: tuple[tuple[str, str, Better], ...] = (
     ("electricity bill a month", "electricity_usd_per_month", "low"),
     ("CO2 a month", "co2_kg_per_month", "low"),
 )
+
+
+def _name_of_reference(view: View) -> str:
+    if view.incumbent is not None:
+        return f"incumbent ({view.incumbent.model or 'by its log'})"
+    return f"reference ({view.reference.candidate.runtime})" if view.reference else ""
 
 
 def _role(view: View) -> str:
@@ -222,7 +232,7 @@ def _quality_tile(view: View, trial: Trial) -> Html:
     if view.reference is not None:
         theirs = view.quality(view.reference) if sealed is None else _sealed_value(view, view.reference)
         if theirs is not None:
-            words.append(f"{points(mine - theirs)} points to the reference ({share(theirs)})")
+            words.append(f"{points(mine - theirs)} points to the {view.against} ({share(theirs)})")
     return _box("Quality", share(mine), "; ".join(words))
 
 
@@ -230,20 +240,20 @@ def _tile(title: str, found: dict[str, Quantity], key: str, words: str) -> Html:
     return _box(title, shown(key, found.get(key)) if key in found else "not measured", words)
 
 
-def _money_tile(mine: dict[str, Quantity], theirs: dict[str, Quantity]) -> Html:
-    ours, other = monthly(mine), monthly(theirs)
+def _money_tile(view: View, trial: Trial) -> Html:
+    ours, other = view.monthly(trial), view.monthly(view.reference) if view.reference is not None else {}
     cost, energy = "cost_usd_per_month", "energy_kwh_per_month"
     if cost not in ours:
         return _box("Cost a month", "not measured", "")
     words = []
     ratio = ratio_of(other.get(cost), ours[cost], "low")
     if ratio is not None:
-        words.append(f"{times(ratio)} less than the reference ({shown(cost, other[cost])})")
+        words.append(f"{times(ratio)} less than the {view.against} ({shown(cost, other[cost])})")
     if energy in ours:
         than = f" against {shown(energy, other[energy])}" if energy in other else ""
         words.append(f"energy {shown(energy, ours[energy])}{than}")
-    volume = catalog.fact("serving", "requests_per_month").value
-    return _box("Cost a month", shown(cost, ours[cost]), "; ".join([*words, f"modelled, for {volume:,.0f} requests"]))
+    words.append(f"modelled, for {view.volume.value:,.0f} requests")
+    return _box("Cost a month", shown(cost, ours[cost]), "; ".join(words))
 
 
 def _box(title: str, value: str, words: str) -> Html:
@@ -257,6 +267,7 @@ def _box(title: str, value: str, words: str) -> Html:
 
 
 def _against(
+    view: View,
     mine: dict[str, Quantity],
     theirs: dict[str, Quantity],
     torch: dict[str, Quantity],
@@ -265,7 +276,8 @@ def _against(
     word: str,
 ) -> str:
     found: list[str] = []
-    for name, other in (("the reference as served", theirs), ("in PyTorch fp32", torch)):
+    served = "the reference as served" if view.incumbent is None else "the incumbent"
+    for name, other in ((served, theirs), ("in PyTorch fp32", torch)):
         value = ratio_of(other.get(key), mine.get(key), better)
         if value is not None:
             found.append(f"{times(value)} {word} than {name}" if not found else f"{times(value)} than {name}")
@@ -278,4 +290,6 @@ def top(view: View) -> Html:
     kind = (
         f"{view.facts.rows_read:,} rows, {len(view.facts.labels)} labels, {plural(len(view.complete), 'model')} built"
     )
-    return join(tag("div", name, tag("span", kind), class_="eyebrow"), verdict(view), warnings(view), tiles(view))
+    return join(
+        tag("div", name, tag("span", kind), class_="eyebrow"), verdict(view), _today(view), warnings(view), tiles(view)
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pare.report.figures import FIGURES, monthly, ratio_of
+from pare.report.figures import FIGURES, ratio_of
 from pare.report.view import View, view
 from pare.search.study import REPORT, Study
 from pare.types import Quantity, Sample, Trial
@@ -17,7 +17,8 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
     """A study as one JSON object of plain values; ``docs/json.md`` lists its keys. With ``dev``, tokens are counted.
 
     ``study``, ``task``, ``minimise``, ``report``: where and what. ``bar``: metric, margin or at_least. ``data``: sides,
-    rows read, quarantined, notes. ``verdict``: as types.Verdict, or null. ``plan``: as types.ProofPlan, or null.
+    rows read, quarantined, notes. ``incumbent``: what is known of the large model, or null; ``volume``: requests a month.
+    ``verdict``: as types.Verdict, or null. ``plan``: as types.ProofPlan, or null.
     ``winner``, ``reference``, ``baseline``: names or null; ``frontier``: names, cheapest first. ``trials``: one each, with
     ``state``, ``why``, ``rung``, ``fidelity``, ``scores``, ``drop``, ``discordance``, ``parts`` (parameters by part),
     ``figures`` and ``monthly`` (value, unit, provenance, source), and ``ratios`` (how many times better than ``pytorch``
@@ -47,6 +48,8 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
             "threads": facts.threads,
             "versions": dict(facts.versions),
         },
+        "incumbent": _plain(seen.incumbent),
+        "volume": _plain(seen.volume),
         "verdict": _verdict(seen),
         "plan": _plain(seen.plan),
         "winner": _name(seen.winner),
@@ -84,7 +87,7 @@ def _trial(seen: View, trial: Trial) -> dict[str, Any]:
         "discordance": trial.discordance,
         "parts": {part.name: part.elements for part in trial.shape.parts} if trial.shape else {},
         "figures": _plain(found),
-        "monthly": _plain(monthly(found)),
+        "monthly": _plain(seen.monthly(trial)),
         "ratios": {"pytorch": _ratios(seen, seen.baseline, found), "reference": _ratios(seen, seen.reference, found)},
     }
 

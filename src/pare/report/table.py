@@ -8,9 +8,8 @@ from pare.report.proof import p_value
 from pare.report.summary import summary
 from pare.report.terminal import console, grid
 from pare.report.view import View, view
-from pare.report.words import ASSUMES
+from pare.report.words import ASSUMES, today
 from pare.search.study import Study
-from pare.search.survivors import chance
 from pare.types import Trial, Verdict
 
 __all__ = ["HEADER", "comparison_rows", "rows", "show", "show_comparison", "show_verdict", "summary", "verdict_rows"]
@@ -39,8 +38,13 @@ def show(study: Study) -> None:
     found = rows(study)
     styles = {"*": "bold green", "r": "cyan", "t": "dim"}
     out = console()
+    if opening := today(view(study)):
+        out.print(opening, markup=False)
     out.print(grid(HEADER, found, {number: styles.get(row[0], "") for number, row in enumerate(found)}))
-    out.print("* winner   r reference as served   t reference in PyTorch fp32", style="dim")
+    legend = "r reference as served   t reference in PyTorch fp32"
+    out.print(
+        f"* winner   {legend if study.incumbent is None else 'r incumbent   t encoder in PyTorch fp32'}", style="dim"
+    )
     if study.verdict is not None:
         out.print(study.verdict.sentence, markup=False)
         out.print(ASSUMES, style="dim")
@@ -125,7 +129,7 @@ def _row(seen: View, trial: Trial) -> tuple[str, ...]:
     found = seen.figures(trial)
     scored = trial.scores[seen.facts.goal.metric]
     mark = "*" if trial == seen.winner else "r" if trial == seen.reference else "t" if trial == seen.baseline else ""
-    likely = NONE if mark in ("r", "t") else f"{chance(trial, seen.facts.goal):.0%}"
+    likely = NONE if mark in ("r", "t") else f"{seen.study.chance(trial):.0%}"
     return (
         mark,
         trial.candidate.name,

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pare import catalog
 from pare.data.task import Task
 from pare.errors import InputError
-from pare.report.figures import figures
-from pare.search.space import BASELINE, REFERENCE
+from pare.logs.incumbent import Incumbent
+from pare.report.figures import figures, monthly
+from pare.search.incumbent import incumbent_figures
+from pare.search.space import BASELINE, INCUMBENT
 from pare.search.study import Facts, Study
 from pare.types import ProofPlan, Quantity, Sample, Side, Trial, Verdict
 
@@ -45,6 +48,8 @@ class View:
     dev: tuple[Sample, ...]
     calibration: tuple[Sample, ...]
     tokens: Mapping[str, float]
+    incumbent: Incumbent | None
+    volume: Quantity
 
     @property
     def reference_value(self) -> float | None:
@@ -64,8 +69,20 @@ class View:
     def quality(self, trial: Trial) -> float:
         return trial.scores[self.facts.goal.metric].value
 
+    @property
+    def against(self) -> str:
+        """What the candidates are held against, in words."""
+        return "reference" if self.incumbent is None else "incumbent"
+
     def figures(self, trial: Trial) -> dict[str, Quantity]:
+        """What is known of a trial; of the incumbent, what its log or its price says."""
+        if trial.candidate.name == INCUMBENT and self.incumbent is not None:
+            return incumbent_figures(self.incumbent)
         return figures(trial, self.length(trial))
+
+    def monthly(self, trial: Trial) -> dict[str, Quantity]:
+        """A trial's figures per month, at the study's volume."""
+        return monthly(self.figures(trial), self.volume, own=trial.candidate.name != INCUMBENT)
 
     def length(self, trial: Trial) -> Quantity:
         """The mean tokens of a request: counted on dev with the trial's own tokenizer, else as the planner took it."""
@@ -126,7 +143,17 @@ def view(study: Study, dev: Sequence[Sample] = (), calibration: Sequence[Sample]
         dev=tuple(dev),
         calibration=tuple(calibration),
         tokens=_tokens(study, complete, [sample.text for sample in dev[:TEXTS_COUNTED]]),
+        incumbent=study.incumbent,
+        volume=_volume(study),
     )
+
+
+def _volume(study: Study) -> Quantity:
+    """The requests of a month: the task's, else the log's, else the catalogue's."""
+    if study.task.volume is not None:
+        return Quantity(study.task.volume, "requests", "assumed", "volume, as the task states it")
+    logged = study.incumbent.requests_per_month if study.incumbent else None
+    return logged or catalog.fact("serving", "requests_per_month")
 
 
 def _plan(study: Study) -> ProofPlan | None:
@@ -143,7 +170,7 @@ def unread(verdict: Verdict) -> bool:
 
 def _nearest(study: Study, complete: Sequence[Trial], plan: ProofPlan | None) -> Trial | None:
     """The safest survivor of the plan, or without one the trial that is likeliest to be proven."""
-    able = [trial for trial in complete if trial.candidate.name not in (REFERENCE, BASELINE)]
+    able = [trial for trial in complete if trial.candidate.name not in (study.reference_name, BASELINE)]
     if plan is not None and plan.names:
         named = [trial for trial in able if trial.candidate.name == plan.names[0]]
         if named:

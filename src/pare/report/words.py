@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pare.report.figures import share
+from pare.report.figures import share, shown
 from pare.report.view import View
+from pare.types import Trial
 
 ASSUMES = "All of this assumes that tomorrow resembles the sealed rows: other messages, other labels, other results."
 
@@ -79,7 +80,33 @@ def bar_words(view: View) -> str:
     goal = view.facts.goal
     if goal.margin is None:
         return f"at least {share(goal.at_least or 0.0)} {goal.metric}"
-    return f"within {100 * goal.margin:.3g} points of the reference in {goal.metric}"
+    return f"within {100 * goal.margin:.3g} points of the {view.against} in {goal.metric}"
+
+
+def today(view: View) -> str:
+    """The incumbent against the winner, or the candidate that came nearest, in one sentence; empty without an incumbent."""
+    if view.incumbent is None or view.reference is None:
+        return ""
+    sides = [f"{view.incumbent.model or 'the incumbent'} today: {_side(view, view.reference)}"]
+    if view.contender is not None:
+        role = "" if view.winner else " (not proven)"
+        sides.append(f"{view.contender.candidate.name}{role}: {_side(view, view.contender)}")
+    return f"{'. '.join(sides)}. Months are of {view.volume.value:,.0f} requests ({view.volume.source})."
+
+
+def _side(view: View, trial: Trial) -> str:
+    """Quality on dev, the time of a request, money and energy a month; what is unknown is said to be."""
+    found = {**view.figures(trial), **view.monthly(trial)}
+    quality = "its own answers" if view.task.imitates else f"{share(view.quality(trial))} on dev"
+    if view.task.imitates and trial is not view.reference:
+        quality = f"{share(view.quality(trial))} of them given again on dev"
+    wanted = {"latency_p50_ms": "a request", "cost_usd_per_month": "a month", "energy_kwh_per_month": "a month"}
+    unknown = {"latency_p50_ms": "time", "cost_usd_per_month": "cost", "energy_kwh_per_month": "energy"}
+    figures = [
+        f"{shown(key, found[key])} {per} ({found[key].provenance})" if key in found else f"{unknown[key]} unknown"
+        for key, per in wanted.items()
+    ]
+    return ", ".join([quality, *figures])
 
 
 def meaning(view: View) -> str:

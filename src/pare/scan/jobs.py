@@ -104,9 +104,10 @@ class Job:
         """Requests whose slots hold different texts."""
         return len(np.unique(np.frombuffer(self.inputs, dtype=np.int64))) if self.inputs else 0
 
-    @property
-    def latency_p50_ms(self) -> float | None:
-        return float(np.median(np.frombuffer(self.latencies, dtype=np.float32))) if self.latencies else None
+    def latency_ms(self, share: float) -> float | None:
+        """The time within which this share of the requests was answered; None where the log has no times."""
+        found = np.frombuffer(self.latencies, dtype=np.float32)
+        return float(np.quantile(found, share)) if len(found) else None
 
 
 Progress = Callable[[int, int], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,14 @@ from pare.data.read import Columns, rows
 from pare.errors import InputError
 from pare.logs import read_log
 from pare.logs.contract import CONTRACT, Contract
+from pare.logs.incumbent import INCUMBENT, Incumbent
 from pare.scan.jobs import Job, Progress, find_jobs, member_of
-from pare.scan.spend import months
+from pare.scan.spend import DAYS_A_MONTH, months
+from pare.types import Quantity
 
 ROWS = "job.jsonl"
-INCUMBENT = "incumbent.json"
 LABELS = Columns("text", "label")
 """The columns of what people said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incumbent:
-    """What a log says of the large model that does a job today. None where it does not say."""
-
-    model: str
-    latency_p50_ms: float | None
-    usd_per_1k: float | None
-    usd_source: str
-    requests_per_month: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +91,18 @@ def _json(value: Any) -> str:
 def incumbent_of(job: Job) -> Incumbent:
     """The large model of a job, by its log."""
     spend, span = job.spend.total(job.requests), months(job.first, job.last)
+    counted = job.requests - job.spend.uncounted
+    monthly = None
+    if span is not None:
+        source = f"{job.requests:,} requests logged over {float(span * DAYS_A_MONTH):,.1f} days"
+        monthly = Quantity(job.requests / float(span), "requests", "measured", source)
     return Incumbent(
         model=max(job.spend.models, key=job.spend.models.__getitem__, default=""),
-        latency_p50_ms=job.latency_p50_ms,
-        usd_per_1k=None if spend is None else 1000 * spend.value / job.requests,
-        usd_source=spend.source if spend else "",
-        requests_per_month=None if span is None else job.requests / float(span),
+        requests=job.requests,
+        latency_p50_ms=job.latency_ms(0.5),
+        latency_p95_ms=job.latency_ms(0.95),
+        tokens_in=job.spend.tokens_in / counted if counted else None,
+        tokens_out=job.spend.tokens_out / counted if counted else None,
+        usd_per_1k=None if spend is None else replace(spend, value=1000 * spend.value / job.requests),
+        requests_per_month=monthly,
     )

@@ -148,7 +148,7 @@ def _found(job: Job, path: Path, requests: int, span: Decimal | None) -> Found:
         spend=spend,
         spend_month=month,
         constant=constant_share(job.template, [row.text for row in rows]),
-        latency_p50_ms=job.latency_p50_ms,
+        latency_p50_ms=job.latency_ms(0.5),
         agreement=agreement,
     )
 

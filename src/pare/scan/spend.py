@@ -6,29 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 
-from pare.errors import MissingExtra
+from pare.catalog.prices import prices_source, rates
 from pare.logs.types import Logged
 from pare.types import Quantity
 
-MILLION = 1_000_000
-SMALL, LARGE = 1_000, 250_000
-"""Prompts, in tokens, on which a price is asked: where a token costs the same on both, it always does."""
-
 DAYS_A_MONTH = Decimal("30.44")
-
-Key = tuple[str, str]
-"""(provider or an empty string, model)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """US dollars for a million tokens. Cached tokens are counted among a prompt's, and priced apart."""
-
-    fresh: Decimal
-    cached: Decimal
-    out: Decimal
 
 
 @dataclass
@@ -81,45 +64,8 @@ def price(request: Logged) -> Decimal | None:
     """What a request cost in US dollars by its token counts, or None where tokens or price are unknown."""
     if request.tokens_in is None or request.tokens_out is None:
         return None
-    rates = _rates(request.provider, request.model, request.tokens_in > LARGE // 2)
-    if rates is None:
-        return None
-    cached = min(request.tokens_cached or 0, request.tokens_in)
-    return (
-        rates.fresh * (request.tokens_in - cached) + rates.cached * cached + rates.out * request.tokens_out
-    ) / MILLION
-
-
-@lru_cache(4096)
-def _rates(provider: str, model: str, large: bool) -> Rates | None:
-    """A model's rates for prompts of that size. Providers that genai-prices does not know are left to the model's name."""
-    try:
-        from genai_prices import Usage, calc_price
-    except ImportError:
-        raise MissingExtra("genai-prices", "logs", "pricing a log") from None
-    size = LARGE if large else SMALL
-
-    def cost(**tokens: int) -> Decimal:
-        usage = Usage(**tokens)
-        try:
-            return calc_price(usage, model_ref=model, provider_id=provider or None).total_price
-        except LookupError:
-            return calc_price(usage, model_ref=model).total_price
-
-    try:
-        bare = cost(input_tokens=size, output_tokens=0)
-        cached = cost(input_tokens=size, cache_read_tokens=size, output_tokens=0)
-        both = cost(input_tokens=size, output_tokens=SMALL)
-    except (LookupError, ValueError):
-        return None
-    return Rates(bare * MILLION / size, cached * MILLION / size, (both - bare) * MILLION / SMALL)
-
-
-def prices_source() -> str:
-    """Where prices come from, with the version that dates them."""
-    from importlib.metadata import version
-
-    return f"genai-prices {version('genai-prices')}"
+    found = rates(request.provider, request.model, request.tokens_in)
+    return found.cost(request.tokens_in, request.tokens_out, request.tokens_cached or 0) if found else None
 
 
 def months(first: str, last: str) -> Decimal | None:

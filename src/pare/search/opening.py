@@ -15,6 +15,7 @@ from pare.errors import InputError, MissingExtra
 from pare.evaluation.metrics import Metric, bar_metric
 from pare.families import read_config
 from pare.families.tokens import script_advice, scripts_unknown, token_facts
+from pare.logs.incumbent import Incumbent
 from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.planner import estimate
@@ -23,10 +24,11 @@ from pare.proof.power import above_power, smallest_provable_margin
 from pare.runtimes import this_device
 from pare.search import bases
 from pare.search.build import cache_folder
+from pare.search.incumbent import known_incumbent
 from pare.search.listener import Listener
 from pare.search.proving import deal, draws_units, independent, kind_of_test, largest_unit
 from pare.search.space import BASELINE, Space, ladder, needs_no_base
-from pare.search.study import QUARANTINE, TASK, Facts, Study
+from pare.search.study import KNOWN_INCUMBENT, QUARANTINE, TASK, Facts, Study
 from pare.search.survivors import ASSUMED_DISCORDANCE, Goal
 from pare.store import UserLedger
 from pare.types import Bar, DataFacts
@@ -66,14 +68,17 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         goal = _goal(task, measure, dataset, look)
         space = ladder(task, read_config(folder) if folder else None, facts)
         _possible(space, task)
+        incumbent = known_incumbent(task, dataset, run)
         # nothing is written before all of the above is found to be sound
         study.ledger.set_fact("binding", binding)
+        if incumbent is not None:
+            study.ledger.set_fact(KNOWN_INCUMBENT, incumbent)
         user.record(dataset.membership())
     finally:
         user.close()
     write_whole(run / TASK, task.to_yaml(run))
     write_quarantine(run / QUARANTINE, dataset.quarantined)
-    notes = [*_describe(task, dataset, run), *notes]
+    notes = [*_describe(task, dataset, run), *notes, *_unpriced(incumbent)]
     for note in (*notes, *_provable(task, goal, dataset, look)):
         listener.say(note)
     known = study.ledger.fact("facts", Facts)
@@ -94,6 +99,14 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
     )
     missing = None if needs_no_base(task) else missing
     return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
+
+
+def _unpriced(incumbent: Incumbent | None) -> list[str]:
+    if incumbent is None or incumbent.usd_per_1k is not None:
+        return []
+    if not incumbent.model:
+        return ["incumbent: no model is named, so its cost is unknown; name it: --incumbent PROVIDER:MODEL"]
+    return [f"incumbent: the price of {incumbent.model} is not known, so its cost is not shown"]
 
 
 def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:

@@ -59,15 +59,15 @@ def trunk_end(recipe: Iterable[Step]) -> int:
 
 
 def needs_no_base(task: Task) -> bool:
-    """Whether a task can do without the base model: a fixed bar on the linear rung alone."""
-    return task.bar.at_least is not None and task.candidates == ("linear",)
+    """Whether a task can do without the base model: the linear rung alone, against a fixed bar or logged answers."""
+    return task.candidates == ("linear",) and (task.bar.at_least is not None or task.has_incumbent)
 
 
 def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Space:
     """The ladder of a task's candidates: linear, static, encoder, students (all depths) or students:1,2.
 
     ``config`` is the base model's, None where it cannot be loaded (the light install): then only the linear rung remains.
-    A fixed bar on the linear rung alone needs no reference; a given reference has no PyTorch form to be shown against.
+    Where the task ``needs_no_base`` none of it is trained; a given reference has no PyTorch form to be shown against.
     """
     rungs, base = task.candidates, task.base
     entries: list[Entry] = []

@@ -18,6 +18,7 @@ from pare.artifacts import MANIFEST, Store, read
 from pare.data import Dataset, Task
 from pare.errors import InputError
 from pare.logs.contract import CONTRACT
+from pare.logs.incumbent import Incumbent
 from pare.planner import estimate
 from pare.proof.reviewers import majority
 from pare.search import halving
@@ -37,6 +38,8 @@ CUT_OFF = "cut_off"
 """The fact that holds the names of the candidates that the budget cut off; empty after a study that was not."""
 TOGETHER = "measured_together"
 """The fact that holds measurements from interleaved rounds, by artifact: the reference, its PyTorch form, the winner."""
+KNOWN_INCUMBENT = "incumbent"
+"""The fact that holds what is known of the large model that the candidates are held against."""
 REVIEWS = "reviews"
 """The fact that holds what reviewers said of sealed rows: reviewer → row id → label."""
 PLANS = "plans"
@@ -147,7 +150,7 @@ class Study:
     def ask(self) -> Proposal | None:
         """The next thing to do, or None when nothing is left. The same ledger always gives the same answer."""
         assert self._space is not None, "begin comes before ask"
-        goal = self.facts.goal
+        goal = self.aim
         rules = Rules(
             self.task.limits,
             goal.metric,
@@ -170,7 +173,7 @@ class Study:
 
     def _allowed(self) -> float:
         """The error on dev that the bar allows; 1 while there is nothing to tell it from."""
-        goal, reference = self.facts.goal, self.reference
+        goal, reference = self.aim, self.reference
         if goal.at_least is not None:
             return 1.0 - goal.at_least
         return 1.0 if reference is None else 1.0 - self.quality(reference) + (goal.margin or 0.0)
@@ -207,6 +210,11 @@ class Study:
     def reference(self) -> Trial | None:
         """What the candidates must match, as it is served."""
         return next((trial for trial in self.complete if trial.candidate.name == self.reference_name), None)
+
+    @property
+    def incumbent(self) -> Incumbent | None:
+        """What is known of the large model that the candidates are held against; None where there is none."""
+        return self.ledger.fact(KNOWN_INCUMBENT, Incumbent) if self.task.has_incumbent else None
 
     @property
     def baseline(self) -> Trial | None:
@@ -309,9 +317,20 @@ class Study:
         """The value on dev of the metric that the bar is on."""
         return trial.scores[self.facts.goal.metric].value
 
+    @property
+    def aim(self) -> Goal:
+        """The goal that trials are chosen by. In an imitation every difference is a loss until people have labelled it, even
+        where the incumbent is wrong: what the fine-tuned encoder, which learnt from its answers, loses so is allowed for.
+        """
+        goal = self.facts.goal
+        encoder = next((trial for trial in self.complete if trial.candidate.name == REFERENCE), None)
+        if not self.task.imitates or goal.margin is None or encoder is None or encoder.drop is None:
+            return goal
+        return replace(goal, margin=goal.margin + max(0.0, encoder.drop))
+
     def chance(self, trial: Trial) -> float:
-        """The predicted chance that a trial would be proven."""
-        return chance(trial, self.facts.goal)
+        """The predicted chance that a trial would be proven; of an imitation, once the rows that decide are labelled."""
+        return chance(trial, self.aim)
 
     def broken(self, trial: Trial) -> str:
         """The limits that a trial breaks, in words, or an empty string."""

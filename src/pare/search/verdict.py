@@ -43,7 +43,7 @@ class Growth:
 def prove(study: Study, dataset: Dataset, listener: Listener) -> Verdict:
     """Takes the study to its verdict. A proof that was killed replays its frozen plan; a finished one is returned."""
     here = [trial for trial in study.complete if study.store.has(trial.artifact)]
-    survivors = choose(here, study.facts.goal, study.cost, study.broken, study.reference_name)
+    survivors = choose(here, study.aim, study.cost, study.broken, study.reference_name)
     unread = [] if survivors else [_without_survivors(study, dataset)]
     study.ledger.set_fact(UNREAD, unread)
     if unread:

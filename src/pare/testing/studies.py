@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from pare.artifacts import Store, seal
 from pare.benchmark import energy
-from pare.data.task import Task
+from pare.data.task import COLUMN, Task
 from pare.evaluation.metrics import known_metrics, value
 from pare.evaluation.score import paired
 from pare.families import family_of
+from pare.logs.incumbent import Incumbent
 from pare.proof.binomial import wilson
 from pare.search.halving import FULL
-from pare.search.space import BASELINE, REFERENCE
-from pare.search.study import LEDGER, PLANS, TASK, Asked, Facts, Study
+from pare.search.space import BASELINE, INCUMBENT, REFERENCE
+from pare.search.study import KNOWN_INCUMBENT, LEDGER, PLANS, TASK, Asked, Facts, Study
 from pare.search.survivors import Goal
 from pare.store import Ledger
 from pare.testing.verdicts import Answer, made_up
@@ -170,6 +171,25 @@ def fake_study(
         ledger.set_fact(PLANS, [Asked(task.bar, "fake")])
     ledger.close()
     return FakeStudy(Study.open(folder), dev, calibration)
+
+
+def against(found: FakeStudy, known: Incumbent, *, imitates: bool = False) -> FakeStudy:
+    """The same study, its candidates held against a large model's logged answers, which are right on every dev row.
+
+    ``imitates``: the answers are all that is known of the truth.
+    """
+    study = found.study
+    spec = replace(study.task.data, answer="answer", target="answer" if imitates else study.task.data.target)
+    task = replace(study.task, data=spec, reference=f"{COLUMN}answer")
+    (study.path / TASK).write_text(task.to_yaml(study.path), encoding="utf-8")
+    targets = np.array([study.facts.labels.index(sample.label) for sample in found.dev])
+    logits = np.eye(len(study.facts.labels), dtype=np.float32)[targets]
+    study.ledger.set_fact(KNOWN_INCUMBENT, known)
+    study.ledger.add_output("column:fake", "dev", logits.tobytes())
+    candidate = Candidate(INCUMBENT, "", (), "remote")
+    study.tell(Trial(candidate, FULL, 1.0, "done", artifact="column:fake", scores=_scores(logits, targets), drop=0.0))
+    study.close()
+    return replace(found, study=Study.open(study.path))
 
 
 def _facts(goal: Goal, labels: tuple[str, ...], look: int, rows: int, notes: tuple[str, ...]) -> Facts:

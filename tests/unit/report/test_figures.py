@@ -59,9 +59,10 @@ def test_monthly_figures_follow_from_those_per_thousand():
             "cost_usd_per_1k": Quantity(0.002, "USD", "modelled", "by the hour"),
             "energy_j_per_1k": Quantity(7.2, "J", "measured", "RAPL"),
             "throughput_per_s": Quantity(100.0, "1/s", "measured", "clock"),
-        }
+        },
+        Quantity(30_000.0, "requests", "measured", "a log"),
     )
-    volume = catalog.fact("serving", "requests_per_month").value
+    volume = 30_000.0
     kwh = 7.2 * volume / 1000 / 3.6e6
     assert found["cost_usd_per_month"].value == pytest.approx(0.002 * volume / 1000)
     assert found["energy_kwh_per_month"].value == pytest.approx(kwh)
@@ -73,7 +74,14 @@ def test_monthly_figures_follow_from_those_per_thousand():
 
 
 def test_monthly_of_nothing_is_nothing():
-    assert monthly({}) == {}
+    assert monthly({}, Quantity(1e6, "requests", "assumed", "")) == {}
+
+
+def test_a_providers_price_has_paid_for_the_electricity():
+    energy = {"energy_j_per_1k": Quantity(864_000.0, "J", "assumed", "a provider's median")}
+    volume = Quantity(1e6, "requests", "assumed", "")
+    assert "electricity_usd_per_month" in monthly(energy, volume)
+    assert set(monthly(energy, volume, own=False)) == {"energy_kwh_per_month", "co2_kg_per_month"}
 
 
 def test_ratios_say_how_many_times_better():
