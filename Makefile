@@ -4,10 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
+# The second part of the demo: a simulated large model's log, and what people say of the same messages.
+JOB := --job 2 --labels examples/support/messages.csv --target intent --within 0.03 --test-share 0.4 --candidates linear,encoder \
+	--volume 1M/month
+
 .PHONY: demo test check clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/pare find examples/support/task.yaml
+	@$(BIN)/pare scan examples/support/logs.jsonl
+	@$(BIN)/pare find examples/support/logs.jsonl $(JOB)
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python tests/run.py

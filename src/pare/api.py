@@ -12,6 +12,7 @@ from pare import runtimes
 from pare.benchmark.measure import Comparison, compare
 from pare.data import Sealed, Task, prepare, prepare_more
 from pare.data.fields import check
+from pare.data.read import Columns
 from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
@@ -24,7 +25,7 @@ from pare.scan import label as labelling
 from pare.scan import rows as extracting
 from pare.scan import scan as scanning
 from pare.scan.label import Labelled
-from pare.scan.rows import Extracted
+from pare.scan.rows import LABELS, Extracted
 from pare.scan.scan import Scan
 from pare.search import bases
 from pare.search import review as reviewing
@@ -152,15 +153,17 @@ def extract(
     job: int,
     run: str | Path,
     labels: str | Path | None = None,
+    columns: Columns = LABELS,
     format: str | None = None,
     progress: Callable[[int, int], None] = lambda done, step: None,
 ) -> Extracted:
     """Writes a job of a log into a run's folder as data for ``find``: rows, prompt contract, facts of the incumbent.
 
-    ``labels`` is a CSV of text and label: what people said. Raises InputError where there is no such job, or where its
-    answers are no labels.
+    ``labels`` is a table of what people said; its ``columns`` are text and label unless they are named otherwise. Raises
+    InputError where there is no such job, or where its answers are no labels.
     """
-    return extracting.extract(Path(log), job, Path(run), Path(labels) if labels else None, format, progress)
+    said = Path(labels) if labels else None
+    return extracting.extract(Path(log), job, Path(run), said, columns, format, progress)
 
 
 def replay(run: str | Path, log: str | Path, format: str | None = None) -> Iterator[Replayed]:

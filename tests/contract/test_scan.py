@@ -121,22 +121,30 @@ def test_labels_of_people_make_it_accuracy_against_the_incumbent(tmp_path: Path)
     rows = [json.loads(line) for line in found.path.read_text().splitlines()]
     truth = {word: label for label, words in WORDS.items() for word in words.split()}
     with (tmp_path / "labels.csv").open("w") as file:
-        file.write("text,label\n")
+        file.write("note,intent\n")
         for row in rows:
             file.write(f"{row['text']},{next(truth[word] for word in row['text'].split() if word in truth)}\n")
-    arguments = ["find", str(path), "--job", "2", "--labels", str(tmp_path / "labels.csv")]
-    done = CliRunner().invoke(group, [*arguments, "--candidates", "linear"], standalone_mode=False)
+    arguments = ["find", str(path), "--job", "2", "--labels", str(tmp_path / "labels.csv"), "--volume", "1M/month"]
+    columns = ["--input", "note", "--target", "intent"]
+    done = CliRunner().invoke(group, [*arguments, *columns, "--candidates", "linear"], standalone_mode=False)
     assert done.exception is None, done.output
     study = pare.api.show(tmp_path / "runs" / "log-job2")
     assert study.verdict is not None
     assert study.verdict.answer == "pass"
     assert "better by at least" in study.verdict.sentence
+    # 1,000 requests of 100 tokens in and 10 out, at $0.15 and $0.60 for a million
+    assert "gpt-4o-mini today" in done.output
+    assert "$21.00 a month (modelled)" in done.output
     assert study.reference is not None
     assert 0.85 < study.quality(study.reference) < 0.97
 
 
 def test_what_cannot_be_studied_is_said(tmp_path: Path) -> None:
     path = write_log(tmp_path / "log.jsonl", 300)
+    with pytest.raises(InputError, match="--labels is for a job of a log"):
+        CliRunner().invoke(
+            group, ["find", str(path), "--labels", "x.csv"], standalone_mode=False, catch_exceptions=False
+        )
     with pytest.raises(InputError, match="has jobs 1 to 2 but got 3"):
         api.extract(path, 3, tmp_path / "run")
     with pytest.raises(InputError, match="answers with long text"):

@@ -12,10 +12,12 @@ from pare.cli.display import Display
 from pare.cli.inputs import bar_metrics
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
 from pare.data.fields import FIELDS, flag
+from pare.data.read import Columns
 from pare.data.task import Task, with_flags
 from pare.errors import InputError, nearest
 from pare.evaluation.metrics import bar_metric, known_metrics
 from pare.report import table
+from pare.scan.rows import LABELS
 from pare.search.study import REPORT
 
 TASK_FILES = (".yaml", ".yml")
@@ -48,7 +50,11 @@ def _help(name: str) -> str:
 @click.option(
     "--job", type=click.IntRange(min=1), help="DATA is a log: study this job of it, as pare scan numbers them"
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="with --job: what people said, a CSV of text and label")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="with --job: what people said, a table with the columns --input and --target, by default text and label",
+)
 @click.option("--run", "run_folder", type=click.Path(path_type=Path), help="the run's folder; default: runs/NAME")
 @click.option("--task-only", is_flag=True, help="print the task.yaml that the flags stand for, and stop")
 @json_flag
@@ -72,6 +78,8 @@ def command(
     given = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
     if job is not None:
         source, given, run_folder = _job(source, job, labels, given, run_folder)
+    elif labels is not None:
+        raise InputError("--labels is for a job of a log: give --job too, or name the label's column with --target")
     task = _task(source, given)
     bar_metric(task.bar.metric)
     if task_only and as_json:
@@ -103,11 +111,12 @@ def _job(
     """The data, the fields and the run's folder that a job of a log stands for."""
     name = given.get("name") or f"{Path(log).name.partition('.')[0]}-job{number}"
     run = folder or api.RUNS / name
-    found = api.extract(log, number, run, labels)
+    columns = Columns(given.get("data.input", LABELS.input), given.get("data.target", LABELS.target))
+    found = api.extract(log, number, run, labels, columns)
     said = f", {found.labelled:,} of them labelled" if labels else ""
     say(f"job {number} of {log}: {found.rows:,} requests{said}; {found.unfit:,} do not fit and stay with the incumbent")
-    fields = {"data.input": "text", "data.target": "label" if labels else "answer", "reference": "column:answer"}
-    return str(found.path), {"name": name, **fields, **given}, run
+    fields = {"data.input": "text", "data.target": "label" if labels else "answer"}
+    return str(found.path), {"name": name, "reference": "column:answer", **given, **fields}, run
 
 
 def _task(source: str, given: dict[str, Any]) -> Task:

@@ -21,7 +21,7 @@ from pare.types import Quantity
 
 ROWS = "job.jsonl"
 LABELS = Columns("text", "label")
-"""The columns of what people said."""
+"""The columns of what people said, unless they are named otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,17 @@ class Extracted:
 
 
 def extract(
-    log: Path, number: int, folder: Path, labels: Path | None, format: str | None, progress: Progress
+    log: Path,
+    number: int,
+    folder: Path,
+    labels: Path | None = None,
+    columns: Columns = LABELS,
+    format: str | None = None,
+    progress: Progress = lambda done, step: None,
 ) -> Extracted:
     """Writes a job's rows, its contract and what is known of the incumbent into ``folder``.
 
-    ``labels`` is a CSV with the columns text and label: what people said. Raises InputError where the log has no job of
+    ``labels`` is a table of what people said, with these ``columns``. Raises InputError where the log has no job of
     that number, or where its answers are no labels.
     """
     opened = read_log(log, format)
@@ -51,7 +57,7 @@ def extract(
         raise InputError(
             f"job {number} of {log} answers with {job.form.kind}, and pare find needs labels; choose another job"
         )
-    said = {row.text.strip(): row.label for row in rows(str(labels), LABELS) if row.label} if labels else {}
+    said = {row.text.strip(): row.label for row in rows(str(labels), columns) if row.label} if labels else {}
     contract = Contract(job.template, job.form)
     folder.mkdir(parents=True, exist_ok=True)
     written = labelled = 0
