@@ -58,7 +58,7 @@ def explore(session: Session, listener: Listener) -> None:
             break
         trial = attempt(session, builder, proposal, listener)
         study.tell(trial)
-        if trial.candidate.name == REFERENCE:
+        if trial.candidate.name == study.reference_name:
             _pair_earlier(session)
             trial = study.reference or trial
         listener.finished(study, trial)
