@@ -45,7 +45,10 @@ PLANS = "plans"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a study knew before it trained anything. ``notes`` are sentences for the user, in order."""
+    """What a study knew before it trained anything. ``notes`` are sentences for the user, in order.
+
+    ``synthetic`` rows and ``unlabelled`` texts are trained on beside the train side's own rows.
+    """
 
     data: str
     labels: tuple[str, ...]
@@ -60,6 +63,8 @@ class Facts:
     threads: int
     versions: dict[str, str]
     notes: tuple[str, ...]
+    synthetic: int = 0
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
