@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from pare.data.read import Row
 from pare.errors import InputError
 from pare.types import DataSpec, Sample
 
-WORDS = (
-    "card order refund payment invoice parcel password login account fee limit transfer statement top balance branch "
-    "teller pin mobile update cancel change close lost late wrong twice missing broken blocked delayed unknown"
-).split()
+WORDS = re.findall(
+    r"\w+",
+    """card order refund payment invoice parcel password login account fee limit transfer statement top balance branch
+    teller pin mobile update cancel change close lost late wrong twice missing broken blocked delayed unknown""",
+)
 Record = dict[str, Any]
 
 
