@@ -123,8 +123,10 @@ class Study:
     def same_data(self, dataset: Dataset) -> None:
         """Raises InputError where a data set is not the one that this study has split."""
         if dataset.hash != self.facts.data:
+            data = self.task.data
+            beside = ", or what is trained on beside them," if data.synthetic or data.unlabelled else ""
             raise InputError(
-                f"the rows of {self.task.data.path} have changed since the study ({self.facts.data}, now {dataset.hash}); "
+                f"the rows of {data.path}{beside} have changed since the study ({self.facts.data}, now {dataset.hash}); "
                 "put them back as they were, or run pare find into another folder"
             )
 
