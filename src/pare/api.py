@@ -24,9 +24,11 @@ from pare.runtimes.base import Engine
 from pare.scan import label as labelling
 from pare.scan import rows as extracting
 from pare.scan import scan as scanning
+from pare.scan import synthesize as inventing
 from pare.scan.label import Labelled
 from pare.scan.rows import LABELS, Extracted
 from pare.scan.scan import Scan
+from pare.scan.synthesize import Synthesized
 from pare.search import bases
 from pare.search import review as reviewing
 from pare.search import run as searching
@@ -37,7 +39,7 @@ from pare.search.predictions import check_models, check_unseen, identity, judged
 from pare.search.proving import judge, kind_of_test, plan_id
 from pare.search.review import Review, Reviewed
 from pare.search.space import REFERENCE
-from pare.search.study import Study, artifact_at, locked
+from pare.search.study import TASK, Study, artifact_at, locked
 from pare.search.survivors import choose
 from pare.store import UserLedger
 from pare.types import ProofPlan, Side, Verdict
@@ -56,6 +58,7 @@ __all__ = [
     "review",
     "scan",
     "show",
+    "synthesize",
     "take_labels",
 ]
 
@@ -146,6 +149,27 @@ def label(
     Interrupted on Ctrl-C. Answers that had arrived are kept in each case.
     """
     return labelling.label(Path(inputs), column, Path(labels), Path(out), labelling.Asked(**asked), say, progress)
+
+
+def synthesize(
+    source: str | Path,
+    *,
+    per_class: int | None = None,
+    check: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[Progress], None] | None = None,
+    **asked: Any,
+) -> Synthesized:
+    """Lets a teacher invent messages for classes of few train rows; ``synthetic.csv`` beside the task holds them.
+
+    ``source`` is a run's folder or a task.yaml. Classes are filled up to ``per_class`` rows, by default their median and 20
+    at least; ``check`` keeps only what the teacher itself labels so. ``asked`` are the fields of ``scan.label.Asked``.
+    Give the file to ``find`` as ``data.synthetic``. Raises as ``label`` does, and InputError where no class is thin.
+    """
+    path = Path(source)
+    file = path / TASK if path.is_dir() else path
+    given = labelling.Asked(**asked)
+    return inventing.synthesize(Task.read(file), file.parent, given, per_class, check, say, progress)
 
 
 def extract(
@@ -248,7 +272,9 @@ def prove_more(run: str | Path, data: str | Path, listener: Listener | None = No
         spec = study.task.data
         dataset = prepare(spec, _recorded())
         study.same_data(dataset)
-        fresh, _ = prepare_more(spec, str(data), dataset.labels, proving.growth_of(study, dataset).more)
+        fresh, _ = prepare_more(
+            spec, str(data), dataset.labels, (*proving.growth_of(study, dataset).more, *dataset.beside)
+        )
         proving.grow(study, dataset, fresh, listener or Silent())
         page.write(study, dataset.dev, dataset.calibration)
     return study

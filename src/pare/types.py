@@ -48,7 +48,8 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled row. ``id`` is a hash of text and label; rows of one ``unit`` are never split across sides. ``answer`` is
-    what a large model once answered, where that is logged.
+    what a large model once answered, where that is logged. ``origin`` is empty for a row of the data, ``synthetic`` for one
+    that a teacher labelled or invented, which is trained on and never selects, calibrates or proves.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Sample:
     slice: str = ""
     time: str = ""
     answer: str = ""
+    origin: Literal["", "synthetic"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Quarantined:
 @dataclass(frozen=True, slots=True)
 class DataSpec:
     """Where the rows are. ``test`` names a file that is the sealed split whole; without it the split is by keyed hash.
-    ``answer`` is the column of a large model's logged answers.
+    ``answer`` is the column of a large model's logged answers. ``synthetic`` names a file of rows that a teacher labelled or
+    invented, ``unlabelled`` one of texts without labels: both are trained on and nothing else.
     """
 
     path: str
@@ -87,16 +90,19 @@ class DataSpec:
     rare: Literal["quarantine", "other"] = "quarantine"
     test_share: float = 0.3
     answer: str | None = None
+    synthetic: str | None = None
+    unlabelled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What ``reshape`` may know of the data before anything is built."""
+    """What ``reshape`` may know of the data before anything is built: ``rows`` to train on, and ``unlabelled`` texts."""
 
     classes: int
     rows: int
     tokens_per_row: float
     tokens_in_use: int | None = None
+    unlabelled: int = 0
 
 
 Role = Literal["system", "user", "assistant", "tool"]

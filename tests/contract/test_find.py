@@ -222,3 +222,23 @@ def test_without_labels_the_claim_is_imitation_and_the_limit_is_the_disagreement
     assert evidence.drop_high > evidence.drop
     assert f"imitates the incumbent on {100 * evidence.value:.1f} %" in verdict.sentence
     assert f"label the {round(evidence.drop * verdict.n)} rows" in verdict.sentence
+
+
+def test_texts_that_were_learnt_from_take_no_side_and_prove_nothing(tmp_path: Path) -> None:
+    data, more = written(tmp_path / "a.csv", 300), written(tmp_path / "more.csv", 90, seed=5)
+    plain = pare.find(task_of(data), tmp_path / "plain")
+    study = pare.find(task_of(data, unlabelled=str(more)), tmp_path / "run")
+    assert study.facts.unlabelled == 90
+    assert any("beside them, to train only: 90 unlabelled texts" in note for note in study.facts.notes)
+    assert (study.facts.sides, plain.facts.unlabelled) == (plain.facts.sides, 0)
+    assert study.facts.data != plain.facts.data
+    assert plain.verdict is not None
+    assert study.verdict is not None
+    assert (study.verdict.n, plain.verdict.look, study.verdict.look) == (plain.verdict.n, 1, 2)  # the same sealed rows
+    # the linear rung is built before there is a teacher
+    assert study.store.get(study.complete[0].artifact).manifest.lineage["rows"]["unlabelled"] == 0
+    assert "unlabelled texts" in (tmp_path / "run" / "report.html").read_text()
+    with pytest.raises(InputError, match="90 of 90 were used by pare find"):
+        api.prove(tmp_path / "run", predictions(tmp_path / "p", more), more)
+    with pytest.raises(InputError, match="another data"):
+        pare.find(task_of(data), tmp_path / "run")

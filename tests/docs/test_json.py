@@ -185,6 +185,21 @@ def test_review_and_reviewed(
     check("reviewed", said(capsys, "review", tmp_path / "run", *again))
 
 
+def test_synthesized(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="the remote extra is not installed")
+    from pare.testing.server import serving
+
+    monkeypatch.setenv("PARE_HOME", str(tmp_path / "home"))
+    rows = "".join(f'"{row.text}",{row.label}\n' for row in tiny_samples(120))
+    (tmp_path / "d.csv").write_text(f"text,label\n{rows}")
+    (tmp_path / "task.yaml").write_text("data: {path: d.csv, input: text, target: label}")
+    with serving(lambda asked: json.dumps([asked.text.partition("\n")[0] + " is what I write of", ""])) as server:
+        teacher = ("--teacher", server.url, "--model", "m", "--price-in", "1", "--price-out", "1")
+        one = ("--per-class", "35")
+        found = said(capsys, "synthesize", tmp_path / "task.yaml", *teacher, *one, "--json")
+    check("synthesized", found)
+
+
 def test_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("aiohttp", reason="the remote extra is not installed")
     from pare.testing.server import serving

@@ -26,6 +26,7 @@ from pare.errors import PareError
 VERBS = {
     "scan": "what of a log of a large model could move to a small one",
     "label": "let a teacher label texts, priced and capped beforehand",
+    "synthesize": "let a teacher invent messages for classes of few rows, for training only",
     "find": "find the smallest model that clears a quality bar, and prove it",
     "review": "label only the sealed rows that decide, blind, in a page or by CSV",
     "show": "a run's frontier and verdict, or the anatomy of a model",

@@ -52,11 +52,11 @@ def command(inputs: Path, out: Path | None, as_json: bool, **asked: Any) -> None
     """Let a teacher label the texts of INPUTS (CSV, TSV, JSONL or Parquet).
 
     The cost is estimated and held against --cap before the first request. Answers are kept as they arrive: the same
-    command goes on where it stopped and asks for nothing twice. Writes text and label as CSV, the label empty where the
-    teacher named none of the list.
+    command goes on where it stopped and asks for nothing twice. Writes text, label and model as CSV, the label empty where
+    the teacher named none of the list; pare find takes the file as --synthetic.
     """
     target = out or inputs.with_name(f"{inputs.name.partition('.')[0]}-labelled.csv")
-    found = api.label(inputs, target, say=say, progress=_Ticker(), **asked)
+    found = api.label(inputs, target, say=say, progress=Ticker(), **asked)
     if as_json:
         emit(found)
         return
@@ -71,7 +71,7 @@ def command(inputs: Path, out: Path | None, as_json: bool, **asked: Any) -> None
         say(found.stopped)
 
 
-class _Ticker:
+class Ticker:
     """Says how far the teacher is, at every twentieth."""
 
     def __init__(self) -> None:

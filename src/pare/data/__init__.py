@@ -2,10 +2,10 @@
 
 ``task.py`` (with the table ``fields.py``) is what the user writes; ``read.py``, ``tables.py`` and ``folder.py`` stream
 rows; ``clean.py`` and ``near.py`` find what has to be set aside or kept together; ``split.py`` draws the sides;
-``dataset.py`` joins them.
+``dataset.py`` joins them; ``extra.py`` adds what is trained on and nothing else.
 """
 
-from pare.data.dataset import Dataset, Facts, Membership, Sealed, prepare, prepare_more, write_quarantine
+from pare.data.dataset import Dataset, Facts, Membership, Sealed, prepare, prepare_more, screen, write_quarantine
 from pare.data.task import Task, with_flags
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Task",
     "prepare",
     "prepare_more",
+    "screen",
     "with_flags",
     "write_quarantine",
 ]

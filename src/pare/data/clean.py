@@ -29,6 +29,7 @@ __all__ = [
     "rare_labels",
     "refuse_several",
     "set_aside",
+    "set_beside_aside",
 ]
 
 RARE_MINIMUM = 8
@@ -138,6 +139,36 @@ def _contradiction(kept: Kept, group: Sequence[Kept]) -> str:
 def line_of(row: Row, seen_from: Row) -> str:
     """Where a row is, for the reason of another one."""
     return f"line {row.line}" if row.file == seen_from.file else f"{row.file} line {row.line}"
+
+
+def set_beside_aside(
+    kept: Sequence[Kept], sealed: Sequence[Kept], where: str = "the sealed file"
+) -> tuple[list[Kept], list[Quarantined], list[int]]:
+    """Sets aside rows of ``kept`` that repeat, nearly repeat, or share the unit of a row of ``sealed``.
+
+    Returns the rest, what was set aside, and the near-duplicate group of each of the rest.
+    """
+    from pare.data.near import near_groups
+
+    near: list[int] = near_groups([item.row.text for item in [*kept, *sealed]]).tolist()
+    if not sealed:
+        return list(kept), [], near
+    forms, units = {item.form for item in sealed}, {item.sample.unit for item in sealed}
+    alike = set(near[len(kept) :])
+    stay: list[Kept] = []
+    stay_near: list[int] = []
+    aside: list[Quarantined] = []
+    for item, group in zip(kept, near, strict=False):
+        if item.form in forms:
+            aside.append(set_aside(item.row, f"same text as a row of {where}"))
+        elif item.sample.unit in units:
+            aside.append(set_aside(item.row, f"unit {item.sample.unit} is in {where}"))
+        elif group in alike:
+            aside.append(set_aside(item.row, f"near-duplicate of a row of {where}"))
+        else:
+            stay.append(item)
+            stay_near.append(group)
+    return stay, aside, stay_near
 
 
 def rare_labels(counts: Mapping[str, int]) -> tuple[frozenset[str], int]:

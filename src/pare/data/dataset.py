@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pare.artifacts import write_table
 from pare.data.clean import (
@@ -19,13 +20,15 @@ from pare.data.clean import (
     rare_labels,
     refuse_several,
     set_aside,
+    set_beside_aside,
 )
+from pare.data.extra import Extra, read_extra, screen_synthetic, seen_key
 from pare.data.read import Columns, Row, rows
 from pare.data.split import assign, group_rows, one_of_alike
 from pare.errors import InputError
 from pare.types import DataSpec, Quarantined, Sample, Side
 
-__all__ = ["Dataset", "Facts", "Membership", "Sealed", "prepare", "prepare_more", "write_quarantine"]
+__all__ = ["Dataset", "Facts", "Membership", "Sealed", "prepare", "prepare_more", "screen", "write_quarantine"]
 
 Membership = Mapping[str, Side]
 """Sample ids and the side each was recorded on. It is read before a split and written after it; sealed rows never leave."""
@@ -87,7 +90,10 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled rows on their sides. ``labels`` are sorted; ``hash`` covers every row's id and side."""
+    """Labelled rows on their sides. ``labels`` are sorted; ``hash`` covers every row's id and side, and what is unlabelled.
+
+    ``train`` ends with the synthetic rows; ``unlabelled`` are texts to learn from beside it. The others are real rows.
+    """
 
     train: tuple[Sample, ...]
     dev: tuple[Sample, ...]
@@ -97,28 +103,77 @@ class Dataset:
     quarantined: tuple[Quarantined, ...]
     facts: Facts
     hash: str
+    unlabelled: tuple[str, ...] = ()
+
+    @property
+    def real(self) -> tuple[Sample, ...]:
+        """The rows of the train side that are the data's own."""
+        return tuple(sample for sample in self.train if not sample.origin)
+
+    @property
+    def beside(self) -> tuple[Sample, ...]:
+        """What is trained on without being a row of the data: synthetic rows, and unlabelled texts as rows without label."""
+        invented = [sample for sample in self.train if sample.origin]
+        return (*invented, *(Sample("", text, "", "") for text in self.unlabelled))
 
     def membership(self) -> dict[str, Side]:
-        """Every row's side by its id: what to record, so that the next split of grown data keeps it."""
+        """Every real row's side by its id: what to record, so that the next split of grown data keeps it."""
         sides: dict[str, Side] = dict.fromkeys(self.test.ids, "test")
-        sides |= {sample.id: "train" for sample in self.train}
+        sides |= {sample.id: "train" for sample in self.real}
         sides |= {sample.id: "dev" for sample in self.dev}
         return sides | {sample.id: "calibration" for sample in self.calibration}
+
+    def seen(self) -> dict[str, Side]:
+        """The texts of ``beside`` under keys that no row has, to record: they decide no side, but prove nothing any more."""
+        return {seen_key(sample.text): "train" for sample in self.beside}
 
 
 def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
     """Reads, cleans and splits the rows of ``spec``. ``recorded`` is what an earlier split of these data recorded.
 
-    Raises InputError where the rows cannot be read, hold one class only, or leave a single class to train on.
+    Synthetic rows and unlabelled texts join train when that is done. Raises InputError where the rows cannot be read,
+    hold one class only, or leave a single class to train on.
     """
-    recorded = recorded or {}
+    split = _split(spec, recorded or {})
+    return _joined(split.dataset, read_extra(spec, split.placed, split.dataset.quarantined, split.dataset.labels))
+
+
+def screen(spec: DataSpec, invented: Iterable[Row], recorded: Membership) -> tuple[list[Sample], list[Quarantined]]:
+    """Which of these rows could join the train side of ``spec`` as synthetic ones, and why the others could not."""
+    split = _split(spec, recorded)
+    return screen_synthetic(invented, split.placed, split.dataset.quarantined, split.dataset.labels)
+
+
+class _Split(NamedTuple):
+    """The real rows, split, and each with its side."""
+
+    dataset: Dataset
+    placed: list[tuple[Kept, Side]]
+
+
+def _joined(dataset: Dataset, extra: Extra) -> Dataset:
+    """A data set with what is trained on beside its own rows. Without any of it, it stays as it is."""
+    hashed = dataset.hash
+    if extra.synthetic or extra.unlabelled:
+        hashed = _hash([hashed, *(f"synthetic {sample.id}" for sample in extra.synthetic), *extra.unlabelled])
+    return replace(
+        dataset,
+        train=(*dataset.train, *extra.synthetic),
+        unlabelled=extra.unlabelled,
+        quarantined=(*dataset.quarantined, *sorted(extra.aside, key=lambda item: (item.file, item.line))),
+        hash=hashed,
+    )
+
+
+def _split(spec: DataSpec, recorded: Membership) -> _Split:
+    """Reads, cleans and splits the real rows."""
     read = _read(spec)
     main, aside_empty = _whole(read, spec)
     refuse_several(main)
     sealed = keep_sealed(row for row in main if row.sealed)
     kept, aside_same = keep_one((row for row in main if not row.sealed), recorded)
     kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded)
-    rest, aside_beside, near = _set_beside_aside(kept, sealed)
+    rest, aside_beside, near = set_beside_aside(kept, sealed)
     groups = group_rows([item.sample for item in rest], near)
     share = 0.0 if sealed else spec.test_share
     by_time = spec.time is not None and share > 0
@@ -141,7 +196,7 @@ def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
         rare_minimum=minimum,
         recorded=sum(item.sample.id in recorded for item, _ in placed),
     )
-    return _dataset(placed, aside, facts)
+    return _Split(_dataset(placed, aside, facts), placed)
 
 
 def prepare_more(
@@ -150,8 +205,8 @@ def prepare_more(
     """Fresh sealed rows from the file ``path``, for candidates that are frozen already, and what was set aside of it.
 
     Here the fresh rows give way: those that repeat, nearly repeat, or share the unit of any row of ``spec``, on whatever
-    side, or of the ``earlier`` rows that joined before, and those whose label is not among ``labels``, were seen or
-    cannot be answered. Of fresh rows that are near-duplicates one stays.
+    side, or of the ``earlier`` rows (that joined before, or that were trained on beside the data), and those whose label is
+    not among ``labels``, were seen or cannot be answered. Of fresh rows that are near-duplicates one stays.
     Raises InputError where a file cannot be read or no fresh row is left.
     """
     columns = Columns.of(spec)
@@ -165,7 +220,7 @@ def prepare_more(
         else:
             fresh.append(row)
     kept, aside_same = keep_one(fresh, {})
-    unseen, aside_seen, near = _set_beside_aside(kept, seen, "data that were seen")
+    unseen, aside_seen, near = set_beside_aside(kept, seen, "data that were seen")
     stay, aside_alike = one_of_alike(unseen, ["test"] * len(unseen), near, {})
     aside += [*aside_same, *aside_seen, *aside_alike]
     if not stay:
@@ -244,36 +299,6 @@ def _set_rare_aside(
 
 def _rare(label: str, counts: Mapping[str, int], minimum: int) -> str:
     return f"label {label} has {counts[label]} rows, fewer than {minimum}"
-
-
-def _set_beside_aside(
-    kept: Sequence[Kept], sealed: Sequence[Kept], where: str = "the sealed file"
-) -> tuple[list[Kept], list[Quarantined], list[int]]:
-    """Sets aside rows of ``kept`` that repeat, nearly repeat, or share the unit of a row of ``sealed``.
-
-    Returns the rest, what was set aside, and the near-duplicate group of each of the rest.
-    """
-    from pare.data.near import near_groups
-
-    near: list[int] = near_groups([item.row.text for item in [*kept, *sealed]]).tolist()
-    if not sealed:
-        return list(kept), [], near
-    forms, units = {item.form for item in sealed}, {item.sample.unit for item in sealed}
-    alike = set(near[len(kept) :])
-    stay: list[Kept] = []
-    stay_near: list[int] = []
-    aside: list[Quarantined] = []
-    for item, group in zip(kept, near, strict=False):
-        if item.form in forms:
-            aside.append(set_aside(item.row, f"same text as a row of {where}"))
-        elif item.sample.unit in units:
-            aside.append(set_aside(item.row, f"unit {item.sample.unit} is in {where}"))
-        elif group in alike:
-            aside.append(set_aside(item.row, f"near-duplicate of a row of {where}"))
-        else:
-            stay.append(item)
-            stay_near.append(group)
-    return stay, aside, stay_near
 
 
 def _least(minimum: int) -> int:

@@ -216,6 +216,14 @@ FIELDS: Mapping[str, Field] = {
         Field("data.time", _text("a column's name"), "seal the newest rows instead of a random part"),
         Field("data.test", _text(), "a file of its own that is the sealed split whole"),
         Field("data.answer", _text("a column's name"), "a large model's logged answers; reference column:NAME sets it"),
+        Field(
+            "data.synthetic",
+            _text(),
+            "rows that a teacher labelled or invented (pare label, pare synthesize): for training only",
+        ),
+        Field(
+            "data.unlabelled", _text(), "texts without labels (a table, or .txt): students learn the teacher's answers"
+        ),
         Field("data.rare", _choice("quarantine", "other"), "what to do with labels of few rows", "quarantine"),
         Field(
             "data.test_share",

@@ -23,13 +23,17 @@ import msgspec
 from pare.errors import InputError, MissingExtra, nearest
 from pare.types import DataSpec
 
-__all__ = ["SUFFIXES", "Columns", "Row", "is_hub_id", "rows"]
+__all__ = ["SUFFIXES", "Columns", "MissingColumn", "Row", "is_hub_id", "rows", "text_lines"]
 
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv")
 """Known formats, the preferred one first where a folder has several. Text formats may also be ``.gz``."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 _ESCAPED = re.compile("[\udc80-\udcff]")
+
+
+class MissingColumn(InputError):
+    """A file lacks a column that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Columns:
         """Raises InputError where a column that was asked for is not among the ``known`` ones, or is there twice."""
         for name in filter(None, self.names()):
             if name not in known:
-                raise InputError(f"{file} has no column {name}; {nearest(name, known)}")
+                raise MissingColumn(f"{file} has no column {name}; {nearest(name, known)}")
             if list(known).count(name) > 1:
                 raise InputError(f"{file} has {list(known).count(name)} columns named {name}; rename all but one")
 
@@ -206,7 +210,7 @@ def _download(name: str) -> str:
 # -- text formats -----------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
     """The lines of a text file with their ends as they are. Raises InputError at bytes that are no UTF-8 (file, line)."""
     unpack = gzip.open if path.name.lower().endswith(".gz") else open
     with unpack(path, "rb") as raw:
@@ -243,12 +247,12 @@ def _csv_cells(path: Path, column: str, delimiter: str) -> Iterator[tuple[int, l
     lines are not repaired, for one quote that is missing would make one row of two and lose a label.
     """
     csv.field_size_limit(2**31 - 1)
-    first = next((line for line in _lines(path) if line.strip()), "")
+    first = next((line for line in text_lines(path) if line.strip()), "")
     if not first:
         raise InputError(f"{path} is empty; give a file with a header and rows")
     delimiter = _delimiter(first, column, delimiter)
     pending: list[str] = []
-    reader = csv.reader(_remembered(_lines(path), pending), delimiter=delimiter, strict=True)
+    reader = csv.reader(_remembered(text_lines(path), pending), delimiter=delimiter, strict=True)
     start, width = 1, 0
     while True:
         pending.clear()
@@ -340,7 +344,7 @@ def _json_rows(path: Path, columns: Columns) -> Iterator[Row]:
     seen: set[str] = set()
     wanted = set(filter(None, columns.names()))
     empty = True
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
         try:

@@ -18,6 +18,7 @@ __all__ = ["Task", "with_flags"]
 
 COLUMN = "column:"
 """How a reference begins that is a column of logged answers."""
+_FILES = ("path", "test", "synthetic", "unlabelled")
 _PARTS = {"data": DataSpec, "bar": Bar, "limits": Limits, "budget": Budget}
 
 
@@ -234,7 +235,7 @@ def _paths(task: Task, folder: Path) -> dict[str, str]:
     """The relative paths in a task: those of data, and a base or reference that begins like one."""
     from pare.data.read import is_hub_id
 
-    found = {f"data.{key}": value for key in ("path", "test") if (value := getattr(task.data, key)) is not None}
+    found = {f"data.{key}": value for key in _FILES if (value := getattr(task.data, key)) is not None}
     found = {key: value for key, value in found.items() if not is_hub_id(value, folder)}
     found |= {key: getattr(task, key) for key in ("base", "reference") if getattr(task, key)[0] in ".~"}
     return {key: value for key, value in found.items() if not Path(value).is_absolute()}

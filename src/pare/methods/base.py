@@ -28,6 +28,7 @@ class BuildContext:
     ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
     ``data``            the hash of the rows and their sides, for the lineage.
+    ``unlabelled``      texts without labels beside train, for a teacher to answer; none repeats a row that is held out.
     """
 
     train: Sequence[Sample]
@@ -41,11 +42,19 @@ class BuildContext:
     cache: Path
     progress: Callable[[float, str], None]
     data: str = ""
+    unlabelled: Sequence[str] = ()
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """The samples' labels as indices, (samples,)."""
         index: Mapping[str, int] = {label: i for i, label in enumerate(self.labels)}
         return np.array([index[sample.label] for sample in samples], dtype=np.int64)
+
+    def some_unlabelled(self, most: int) -> list[str]:
+        """At most so many of the unlabelled texts, drawn by the seed, in their order."""
+        if len(self.unlabelled) <= most:
+            return list(self.unlabelled)
+        drawn = np.random.default_rng(self.seed).permutation(len(self.unlabelled))[: max(0, most)]
+        return [self.unlabelled[i] for i in sorted(drawn.tolist())]
 
 
 class Method(Protocol):

@@ -1,4 +1,6 @@
-"""A student taught by the reference: on the user's texts with their labels, on disturbed copies with the teacher's alone."""
+"""A student taught by the reference: on the user's texts with their labels, on texts without a label and on disturbed
+copies with the teacher's alone.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,11 @@ from pare.types import Artifact, DataFacts, Shape
 class Distil:
     """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states.
 
-    ``copies`` disturbed variants of every text of train join it (``training/augment.py``); ``epochs`` counts passes over
-    all of these. ``rate`` is the peak learning rate of the layers, the head's is ``head_factor`` times that.
+    ``copies`` disturbed variants of every text join the texts (``training/augment.py``), those without a label too;
+    ``epochs`` counts passes over all of these. So that unlabelled texts do not make the work explode, a pass holds ``most``
+    texts at most, or as many as train and its copies alone would be: first come the texts of train, then unlabelled ones
+    (drawn by the seed where they do not all fit), then copies as far as there is room, those of train first. ``rate`` is
+    the peak learning rate of the layers, the head's is ``head_factor`` times that.
     Raises InputError where a value is out of range.
     """
 
@@ -30,9 +35,10 @@ class Distil:
     head_factor: float = 10.0
     train_embeddings: bool = True
     batch: int = 32
+    most: int = 40_000
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "rate", "temperature", "head_factor", "batch"):
+        for name in ("epochs", "rate", "temperature", "head_factor", "batch", "most"):
             value = getattr(self, name)
             if value <= 0:
                 raise InputError(
@@ -45,10 +51,16 @@ class Distil:
                     f"distil: {name} must be at least 0 but is {value}; the default is {getattr(Distil, name)}"
                 )
 
-    @property
-    def passes(self) -> float:
+    def passes(self, facts: DataFacts) -> float:
         """Texts trained on, in units of the train side."""
-        return self.epochs * (1 + self.copies)
+        rows = max(1, facts.rows)
+        return self.epochs * (rows + sum(self._beside(rows, facts.unlabelled))) / rows
+
+    def _beside(self, rows: int, unlabelled: int) -> tuple[int, int]:
+        """How many unlabelled texts and how many copies join ``rows`` of train in a pass."""
+        most = max(self.most, (1 + self.copies) * rows)
+        taken = min(unlabelled, most - rows)
+        return taken, min(self.copies * (rows + taken), most - rows - taken)
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """The parent's anatomy: training changes values only. Exact."""
@@ -73,13 +85,15 @@ class Distil:
                 "distil needs a student and a teacher; put drop_layers before it and build the reference first"
             )
         texts = [sample.text for sample in ctx.train]
-        extra = augment(texts, self.copies, ctx.seed)
-        known = [
-            teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in (texts, extra) if part
-        ]
+        taken, copies = self._beside(len(texts), len(ctx.unlabelled))
+        unlabelled = ctx.some_unlabelled(taken)
+        whole = -(-copies // len([*texts, *unlabelled])) if texts else 0
+        extra = augment([*texts, *unlabelled], whole, ctx.seed)[:copies]
+        parts = [part for part in (texts, unlabelled, extra) if part]
+        known = [teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in parts]
         gold = torch.from_numpy(ctx.targets(ctx.train))
         loss = Distillation(
-            torch.cat([gold, torch.full((len(extra),), -1)]),
+            torch.cat([gold, torch.full((len(unlabelled) + len(extra),), -1)]),
             torch.cat([torch.from_numpy(outputs.logits) for outputs in known]),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
@@ -90,7 +104,7 @@ class Distil:
         model = load_encoder(parent.path, train=True)
         train(
             model,
-            tokenize(tokenizer, [*texts, *extra], parent.manifest.max_length),
+            tokenize(tokenizer, [*texts, *unlabelled, *extra], parent.manifest.max_length),
             loss,
             Schedule(
                 self.epochs,
@@ -112,5 +126,5 @@ class Distil:
             labels=parent.manifest.labels,
             shape=parent.manifest.shape,
             max_length=parent.manifest.max_length,
-            lineage={**lineage(self, "distil", parent, ctx), "teacher": ctx.teacher.id},
+            lineage={**lineage(self, "distil", parent, ctx, len(unlabelled)), "teacher": ctx.teacher.id},
         )

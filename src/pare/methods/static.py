@@ -41,7 +41,8 @@ class Static:
     """``tokens`` kept, vectors of ``width``; ``rate`` is the peak learning rate.
 
     ``dropout``: the share of a text's tokens left out at a training step; ``teaching``: the weight of the teacher's
-    probabilities (at temperature 2) beside the labels.
+    probabilities (at temperature 2) beside the labels. Where there is a teacher, texts without a label are learnt from too,
+    as many as make ``most`` texts with those of train, drawn by the seed.
     """
 
     tokens: Annotated[int, Meta(ge=100)] = 6000
@@ -52,6 +53,12 @@ class Static:
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.5
     teaching: Annotated[float, Meta(ge=0)] = 2.0
     max_length: Annotated[int, Meta(ge=1)] = 128
+    most: Annotated[int, Meta(ge=1)] = 40_000
+
+    def passes(self, facts: DataFacts) -> float:
+        """Texts trained on, in units of the train side."""
+        rows = max(1, facts.rows)
+        return self.epochs * (rows + min(facts.unlabelled, max(0, self.most - rows))) / rows
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """Exact to a few tokens, as for ``trim_vocab``."""
@@ -67,7 +74,8 @@ class Static:
         except ImportError as error:
             raise MissingExtra(str(error.name), "build", "training a static model") from None
         torch.set_num_threads(ctx.threads)
-        texts = [sample.text for sample in ctx.train]
+        unlabelled = ctx.some_unlabelled(max(0, self.most - len(ctx.train))) if self._taught(ctx) else []
+        texts = [*(sample.text for sample in ctx.train), *unlabelled]
         ctx.progress(0.0, "choosing tokens")
         trimmed = trim(ctx.base / "tokenizer.json", texts, self.tokens, 2)
         tokenizer = {**trimmed.tokenizer, "post_processor": None, "truncation": None, "padding": None}
@@ -75,7 +83,7 @@ class Static:
         rows = Tokens(out / TOKENIZER, self.max_length).many(texts)
         vectors = _first_vectors(ctx, trimmed.kept, self.width)
         weights = _first_weights(rows, len(vectors))
-        embeddings, head = self._train(rows, vectors * weights[:, None], ctx)
+        embeddings, head = self._train(rows, vectors * weights[:, None], unlabelled, ctx)
         _write(out, embeddings.detach().numpy(), head)
         tokens = float(np.mean([len(row) for row in rows]))
         return seal(
@@ -84,17 +92,20 @@ class Static:
             labels=ctx.labels,
             shape=anatomy(len(vectors), vectors.shape[1], len(ctx.labels), tokens),
             max_length=self.max_length,
-            lineage=lineage(self, "static", parent, ctx),
+            lineage=lineage(self, "static", parent, ctx, len(unlabelled)),
         )
 
-    def _train(self, rows: Rows, vectors: NDArray[np.float32], ctx: BuildContext) -> tuple[Tensor, nn.Linear]:
+    def _train(
+        self, rows: Rows, vectors: NDArray[np.float32], unlabelled: list[str], ctx: BuildContext
+    ) -> tuple[Tensor, nn.Linear]:
         """Trained embeddings, (tokens, width), with their weights multiplied in, and the head."""
         import torch
 
         torch.manual_seed(ctx.seed)
         embeddings = torch.nn.Parameter(torch.from_numpy(vectors.astype(np.float32)))
         head = torch.nn.Linear(vectors.shape[1], len(ctx.labels))
-        targets, soft = torch.from_numpy(ctx.targets(ctx.train)), self._soft(ctx)
+        gold = torch.from_numpy(ctx.targets(ctx.train))
+        targets, soft = torch.cat([gold, torch.full((len(unlabelled),), -1)]), self._soft(unlabelled, ctx)
         per_epoch = -(-len(rows) // self.batch)
         steps = max(1, round(self.epochs * ctx.fidelity * per_epoch))
         optimizer = torch.optim.Adam(
@@ -109,7 +120,9 @@ class Static:
                 ctx.progress(step / steps, "training embeddings")
             batch = order[step % per_epoch * self.batch :][: self.batch]
             logits = head(_pooled(embeddings, [rows[i] for i in batch], self.dropout, rng))
-            loss = torch.nn.functional.cross_entropy(logits, targets[batch])
+            loss = torch.zeros(())
+            if bool((targets[batch] >= 0).any()):
+                loss = torch.nn.functional.cross_entropy(logits, targets[batch], ignore_index=-1)
             if soft is not None:
                 taught = torch.nn.functional.log_softmax(logits / 2, dim=1)
                 loss = loss + self.teaching * 4 * torch.nn.functional.kl_div(taught, soft[batch], reduction="batchmean")
@@ -119,17 +132,20 @@ class Static:
             schedule.step()
         return embeddings, head
 
-    def _soft(self, ctx: BuildContext) -> Tensor | None:
-        """The teacher's probabilities of the train texts at temperature 2, (texts, labels)."""
-        if ctx.teacher is None or ctx.teacher.manifest.format != "encoder" or not self.teaching:
+    def _taught(self, ctx: BuildContext) -> bool:
+        return ctx.teacher is not None and ctx.teacher.manifest.format == "encoder" and self.teaching > 0
+
+    def _soft(self, unlabelled: list[str], ctx: BuildContext) -> Tensor | None:
+        """The teacher's probabilities of the train texts, then the unlabelled, at temperature 2, (texts, labels)."""
+        if ctx.teacher is None or not self._taught(ctx):
             return None
         import torch
 
         from pare.training.outputs import teacher_outputs
 
-        texts = [sample.text for sample in ctx.train]
-        outputs = teacher_outputs(ctx.teacher, texts, ctx.cache, ctx.threads, ctx.progress)
-        return torch.softmax(torch.from_numpy(outputs.logits) / 2, dim=1)
+        parts = [part for part in ([sample.text for sample in ctx.train], unlabelled) if part]
+        known = [teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress).logits for part in parts]
+        return torch.softmax(torch.from_numpy(np.concatenate(known)) / 2, dim=1)
 
 
 SCALE = 16.0

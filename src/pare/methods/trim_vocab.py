@@ -28,7 +28,7 @@ _TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "s
 
 @dataclass(frozen=True)
 class TrimVocab:
-    """Keeps about ``tokens`` tokens, those of train with ``min_uses`` or more first.
+    """Keeps about ``tokens`` tokens, those with ``min_uses`` or more in train and the unlabelled texts first.
 
     Raises InputError where a value is below 1.
     """
@@ -46,13 +46,14 @@ class TrimVocab:
         return _cut(shape, min(self.tokens, shape.vocabulary), MAX_LENGTH)
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Trims the parent (or the teacher) to the texts of train."""
+        """Trims the parent (or the teacher) to the texts of train, those without label too."""
         source = parent or ctx.teacher
         if source is None:
             raise InputError("trim_vocab needs a fine-tuned model but there is none; build the reference first")
         config = read_config(source.path)
         family = family_of(config)
-        trimmed = trim(source.path / "tokenizer.json", [s.text for s in ctx.train], self.tokens, self.min_uses)
+        texts = [*(sample.text for sample in ctx.train), *ctx.unlabelled]
+        trimmed = trim(source.path / "tokenizer.json", texts, self.tokens, self.min_uses)
         shutil.copytree(source.path, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json", WEIGHTS))
         arrays = load_file(source.path / WEIGHTS)
         length = source.manifest.max_length
@@ -65,7 +66,7 @@ class TrimVocab:
             labels=source.manifest.labels,
             shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
-            lineage=lineage(self, "trim_vocab", source, ctx),
+            lineage=lineage(self, "trim_vocab", source, ctx, len(ctx.unlabelled)),
         )
 
 

@@ -60,6 +60,8 @@ def data(view: View) -> Html:
         (f"{side} rows", f"{facts.sides.get(side, 0):,} ({share(facts.sides.get(side, 0) / total)}): {_SIDES[side]}")
         for side in SIDES
     ]
+    beside = [("synthetic rows", facts.synthetic), ("unlabelled texts", facts.unlabelled)]
+    pairs += [(what, f"{count:,}: to train only") for what, count in beside if count]
     aside = f"{facts.quarantined:,}" + (f", each with its reason in {QUARANTINE}" if facts.quarantined else "")
     pairs += [("set aside", aside), ("labels", f"{len(facts.labels):,}"), ("fingerprint", facts.data)]
     notes = tag("ul", [tag("li", text) for text in facts.notes], class_="small") if facts.notes else None

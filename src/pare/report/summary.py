@@ -37,6 +37,8 @@ def summary(study: Study, dev: Sequence[Sample] = ()) -> dict[str, Any]:
             "fingerprint": facts.data,
             "rows_read": facts.rows_read,
             "sides": dict(facts.sides),
+            "synthetic": facts.synthetic,
+            "unlabelled": facts.unlabelled,
             "quarantined": facts.quarantined,
             "labels": list(facts.labels),
             "tokens_per_row": facts.tokens_per_row,

@@ -61,7 +61,7 @@ def label(
     say: Callable[[str], None],
     progress: Callable[[Progress], None] | None,
 ) -> Labelled:
-    """Asks for a label of every distinct text and writes ``text,label``. Raises InputError as ``remote.answers`` does."""
+    """Asks for a label of every distinct text; writes text, label, model. Raises InputError as ``remote.answers`` does."""
     names = read_labels(labels)
     texts = list(dict.fromkeys(row.text.strip() for row in rows(str(inputs), Columns(column, "")) if row.text.strip()))
     if not texts:
@@ -96,7 +96,8 @@ def label(
         progress=progress,
     )
     given = [_label(answer, names) for answer in found.passes[0]]
-    write_table(out, ("text", "label"), ((text, one or "") for text, one in zip(texts, given, strict=True)))
+    rows_of = ((text, one or "", asked.model if one else "") for text, one in zip(texts, given, strict=True))
+    write_table(out, ("text", "label", "model"), rows_of)
     agreement = None
     if asked.passes == 2 and not found.stopped:
         first, second = found.passes

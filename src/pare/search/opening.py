@@ -73,7 +73,7 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         study.ledger.set_fact("binding", binding)
         if incumbent is not None:
             study.ledger.set_fact(KNOWN_INCUMBENT, incumbent)
-        user.record(dataset.membership())
+        user.record(dataset.membership() | dataset.seen())
     finally:
         user.close()
     write_whole(run / TASK, task.to_yaml(run))
@@ -96,6 +96,7 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         cache=cache_folder(run),
         progress=lambda share, words: None,
         data=dataset.hash,
+        unlabelled=dataset.unlabelled,
     )
     missing = None if needs_no_base(task) else missing
     return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
@@ -139,10 +140,10 @@ def _base(task: Task) -> tuple[Path | None, MissingExtra | None]:
 
 def _data_facts(dataset: Dataset, folder: Path | None) -> tuple[DataFacts, list[str]]:
     """What the planner needs of the data, and what the base model's tokenizer makes of it."""
-    texts = [sample.text for sample in dataset.train]
-    rows, classes = len(texts), len(dataset.labels)
+    texts = [*(sample.text for sample in dataset.train), *dataset.unlabelled]
+    rows, classes = len(dataset.train), len(dataset.labels)
     if folder is None:
-        return DataFacts(classes, rows, sum(map(len, texts)) / rows / 4), []
+        return DataFacts(classes, rows, sum(map(len, texts)) / len(texts) / 4, None, len(dataset.unlabelled)), []
     found = token_facts(folder, texts, MAX_LENGTH)
     notes = [
         f"tokens: {found.tokens_per_row:.1f} a row; {percent(found.unknown_share, 2)} of them unknown to the base model; "
@@ -150,7 +151,7 @@ def _data_facts(dataset: Dataset, folder: Path | None) -> tuple[DataFacts, list[
     ]
     advice = script_advice(scripts_unknown(folder, texts))
     notes.extend([advice] if advice else [])
-    return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use), notes
+    return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use, len(dataset.unlabelled)), notes
 
 
 def _goal(task: Task, measure: Metric, dataset: Dataset, look: int) -> Goal:
@@ -218,11 +219,14 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
     """What was read, and what was set aside."""
     facts = dataset.facts
     sides = (
-        f"{len(dataset.train):,} to train, {len(dataset.dev):,} to select, {len(dataset.calibration):,} to calibrate, "
+        f"{len(dataset.real):,} to train, {len(dataset.dev):,} to select, {len(dataset.calibration):,} to calibrate, "
         f"{dataset.test.n:,} sealed"
     )
-    notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}"]
-    share = dataset.test.n / (len(dataset.train) + len(dataset.dev) + len(dataset.calibration) + dataset.test.n)
+    extra = {"synthetic rows": len(dataset.train) - len(dataset.real), "unlabelled texts": len(dataset.unlabelled)}
+    named = " and ".join(f"{count:,} {what}" for what, count in extra.items() if count)
+    beside = f"; beside them, to train only: {named}" if named else ""
+    notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}{beside}"]
+    share = dataset.test.n / (len(dataset.real) + len(dataset.dev) + len(dataset.calibration) + dataset.test.n)
     if facts.recorded and task.data.test is None and abs(share - task.data.test_share) > 0.05:
         notes.append(
             f"sides: {facts.recorded:,} rows keep the side they were given before, so {share:.0%} are sealed; "
@@ -289,7 +293,7 @@ def _facts(
         data=dataset.hash,
         labels=dataset.labels,
         sides={
-            "train": len(dataset.train),
+            "train": len(dataset.real),
             "dev": len(dataset.dev),
             "calibration": len(dataset.calibration),
             "test": dataset.test.n,
@@ -304,4 +308,6 @@ def _facts(
         threads=device.cores,
         versions={"python": platform.python_version(), **versions_of(BUILDERS)},
         notes=notes,
+        synthetic=len(dataset.train) - len(dataset.real),
+        unlabelled=len(dataset.unlabelled),
     )

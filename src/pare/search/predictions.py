@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pare import artifacts, runtimes
 from pare.data.clean import keep_sealed
+from pare.data.extra import seen_key
 from pare.data.read import Columns, cell, rows
 from pare.errors import InputError, nearest
 from pare.evaluation.metrics import Metric
@@ -89,7 +90,8 @@ def check_unseen(models: Sequence[Path], samples: Sequence[Sample], sides: Mappi
     """
     if all(path.is_file() for path in models):
         return
-    seen = Counter(side for sample in samples if (side := sides.get(sample.id)) not in (None, "test"))
+    found_of = [sides.get(seen_key(sample.text), sides.get(sample.id)) for sample in samples]
+    seen = Counter(side for side in found_of if side not in (None, "test"))
     if seen:
         found = ", ".join(f"{seen[side]} {side}" for side in SIDES if seen[side])
         raise InputError(

@@ -118,7 +118,7 @@ def dealt(measure: Metric, sheet: Sheet, plan: ProofPlan) -> Deal:
 
 def largest_unit(dataset: Dataset) -> int:
     """The most rows that a unit has outside the sealed side: what a plan declares of the sealed ones."""
-    counts = Counter(sample.unit for sample in (*dataset.train, *dataset.dev, *dataset.calibration))
+    counts = Counter(sample.unit for sample in (*dataset.real, *dataset.dev, *dataset.calibration))
     return max(counts.values(), default=1)
 
 

@@ -23,7 +23,7 @@ BASELINE = "encoder-pytorch"
 
 ENOUGH_ROWS = 5000
 FEW_ROWS_TOKENS = 12_000
-"""Few rows name few of the words that will come: below ``ENOUGH_ROWS`` to train on, more of the vocabulary is kept."""
+"""Few rows name few of the words that will come: below ``ENOUGH_ROWS`` texts to train on, more of the vocabulary is kept."""
 TRAINING = ("linear", "static", "finetune", "distil")
 
 
@@ -84,7 +84,11 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
         return Space(tuple(entries), facts)
     openvino = Step("lower", {"to": "openvino"})
     finetune = Step("finetune")
-    trim = Step("trim_vocab") if facts.rows >= ENOUGH_ROWS else Step("trim_vocab", {"tokens": FEW_ROWS_TOKENS})
+    trim = (
+        Step("trim_vocab")
+        if facts.rows + facts.unlabelled >= ENOUGH_ROWS
+        else Step("trim_vocab", {"tokens": FEW_ROWS_TOKENS})
+    )
     add(REFERENCE, [finetune, openvino], "openvino", trunk=REFERENCE)
     if task.reference == "finetune" or task.has_incumbent:
         add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
@@ -128,6 +132,6 @@ def _follow(recipe: list[Step], config: Mapping[str, Any] | None, facts: DataFac
         method = methods.method(step)
         shape = method.reshape(shape, facts)
         if step.method in TRAINING:
-            passes = getattr(method, "passes", getattr(method, "epochs", 1.0))
+            passes = method.passes(facts) if hasattr(method, "passes") else getattr(method, "epochs", 1.0)
             work = estimate.training_flops(shape, facts, float(passes))
     return shape, work

@@ -48,7 +48,10 @@ PLANS = "plans"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a study knew before it trained anything. ``notes`` are sentences for the user, in order."""
+    """What a study knew before it trained anything. ``notes`` are sentences for the user, in order.
+
+    ``synthetic`` rows and ``unlabelled`` texts are trained on beside the train side's own rows.
+    """
 
     data: str
     labels: tuple[str, ...]
@@ -63,6 +66,8 @@ class Facts:
     threads: int
     versions: dict[str, str]
     notes: tuple[str, ...]
+    synthetic: int = 0
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,10 @@ class Study:
     def same_data(self, dataset: Dataset) -> None:
         """Raises InputError where a data set is not the one that this study has split."""
         if dataset.hash != self.facts.data:
+            data = self.task.data
+            beside = ", or what is trained on beside them," if data.synthetic or data.unlabelled else ""
             raise InputError(
-                f"the rows of {self.task.data.path} have changed since the study ({self.facts.data}, now {dataset.hash}); "
+                f"the rows of {data.path}{beside} have changed since the study ({self.facts.data}, now {dataset.hash}); "
                 "put them back as they were, or run pare find into another folder"
             )
 

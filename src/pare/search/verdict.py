@@ -227,7 +227,7 @@ def too_few(study: Study, dataset: Dataset) -> Verdict | None:
         needed = power.labels_needed_above(goal.at_least or 0.0, (1 + (goal.at_least or 0.0)) / 2, goal.alpha)
     else:
         needed = power.labels_needed(goal.margin, ASSUMED_DISCORDANCE, 0.0, goal.alpha)
-    rows = len(dataset.train) + sum(sides.values())
+    rows = len(dataset.real) + sum(sides.values())
     share = f", {study.task.data.test_share:.0%} of all" if study.task.data.test is None else ""
     advice = f"about {needed:,} sealed rows are needed{share}" if needed else "label more rows"
     sentence = f"{rows} rows leave none to {' or '.join(empty)}; {advice}"

@@ -1,14 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pare.errors import InputError
+from pare.methods.base import BuildContext
 from pare.methods.distil import Distil
 from pare.methods.drop_layers import DropLayers
 from pare.methods.finetune import Finetune
 from pare.methods.trim_vocab import TrimVocab
-from pare.testing.contexts import tiny_context
-from pare.types import Artifact
+from pare.testing.contexts import tiny_context, tiny_samples
+from pare.types import Artifact, DataFacts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -53,3 +55,51 @@ def test_without_a_teacher_it_says_what_to_build(tmp_path: Path) -> None:
 def test_a_value_out_of_range_is_named_with_its_rule(field: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{field} must be"):
         Distil(**{field: value})
+
+
+def test_texts_without_a_label_teach_a_student_what_few_rows_cannot(tmp_path: Path) -> None:
+    from pare.training.batching import tokenize
+    from pare.training.model import load_encoder
+    from pare.training.trainer import predict
+
+    teacher, parent = student(tmp_path)
+    few, rest = tiny_samples()[:6], tiny_samples()[6:]
+    alone = replace(tiny_context(tmp_path, teacher=teacher), train=few)
+    beside = replace(alone, unlabelled=[sample.text for sample in rest])
+    method = Distil(epochs=10, copies=1, rate=1e-2)
+
+    def right(ctx: BuildContext, out: str) -> tuple[Artifact, float]:
+        made = method.apply(parent, ctx, tmp_path / out)
+        rows = tokenize(made.path / "tokenizer.json", [s.text for s in rest], made.manifest.max_length)
+        logits, _ = predict(load_encoder(made.path), rows, threads=1)
+        return made, float((logits.argmax(1) == ctx.targets(rest)).mean())
+
+    made, with_texts = right(beside, "beside")
+    plain, without = right(alone, "alone")
+    assert with_texts > max(0.8, without)
+    assert made.manifest.lineage["rows"] == {"real": 6, "synthetic": 0, "unlabelled": 54}
+    assert plain.manifest.lineage["rows"] == {"real": 6, "synthetic": 0, "unlabelled": 0}
+
+
+def test_unlabelled_texts_displace_copies_and_do_not_make_the_work_explode() -> None:
+    method = Distil(epochs=1, copies=4, most=1000)
+    for rows, unlabelled, texts in (
+        (100, 0, 500),  # train and its copies
+        (100, 50, 750),  # all of them with their copies
+        (100, 300, 1000),  # fewer copies
+        (100, 10**6, 1000),  # a part of the texts, no copies
+        (400, 10, 2000),  # as many as train and its copies alone
+        (400, 0, 2000),
+    ):
+        assert method.passes(DataFacts(3, rows, 9.0, unlabelled=unlabelled)) == pytest.approx(texts / rows)
+
+
+def test_a_part_of_the_unlabelled_texts_is_drawn_by_the_seed(tmp_path: Path) -> None:
+    texts = [f"text {i}" for i in range(50)]
+    ctx = replace(tiny_context(tmp_path), unlabelled=texts)
+    drawn = ctx.some_unlabelled(10)
+    assert len(drawn) == 10
+    assert drawn == sorted(drawn, key=texts.index)
+    assert drawn == ctx.some_unlabelled(10) != replace(ctx, seed=1).some_unlabelled(10)
+    assert ctx.some_unlabelled(50) == texts
+    assert ctx.some_unlabelled(0) == ctx.some_unlabelled(-5) == []

@@ -49,3 +49,29 @@ def test_the_shape_is_an_upper_bound() -> None:
     shape = Static(tokens=500).reshape(Shape("bert", (), width=64, vocabulary=400), DataFacts(3, 60, 9.0))
     assert shape.exact
     assert (shape.width, shape.vocabulary) == (64, 400)
+
+
+def test_texts_without_a_label_are_learnt_from_where_there_is_a_teacher(tmp_path: Path) -> None:
+    context = tiny_context(tmp_path)
+    (tmp_path / "teacher").mkdir()
+    finetune = method(Step("finetune", {"epochs": 24.0, "rate": 1e-2, "batch": 16, "hide": 0.0}))
+    teacher = finetune.apply(None, context, tmp_path / "teacher")
+    few, rest = tiny_samples()[:6], tiny_samples()[6:]
+    alone = replace(context, teacher=teacher, train=few)
+    beside = replace(alone, unlabelled=[row.text for row in rest])
+    untaught = _build(replace(beside, teacher=None), tmp_path / "untaught")
+
+    def right(artifact: Artifact) -> float:
+        found = load(artifact).classify([row.text for row in rest])
+        return float(np.mean([answer.label == row.label for answer, row in zip(found, rest, strict=True)]))
+
+    taught, plain = _build(beside, tmp_path / "beside"), _build(alone, tmp_path / "alone")
+    assert right(taught) > max(0.8, right(plain))
+    assert taught.manifest.lineage["rows"] == {"real": 6, "synthetic": 0, "unlabelled": 54}
+    assert untaught.manifest.lineage["rows"]["unlabelled"] == 0
+
+
+def test_unlabelled_texts_fill_up_a_bound() -> None:
+    bounded = Static(epochs=1, most=100)
+    counts = [bounded.passes(DataFacts(3, rows, 9.0, unlabelled=50)) * rows for rows in (20, 80, 200)]
+    assert counts == [70, 100, 200]

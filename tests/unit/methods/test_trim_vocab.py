@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,11 @@ import pytest
 
 from pare.errors import InputError
 from pare.families import FAMILIES
+from pare.methods.base import BuildContext
 from pare.methods.finetune import Finetune
 from pare.methods.trim_vocab import TrimVocab
-from pare.testing.contexts import tiny_context
-from pare.types import DataFacts
+from pare.testing.contexts import tiny_context, tiny_samples
+from pare.types import Artifact, DataFacts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -42,3 +44,25 @@ def test_texts_of_kept_tokens_get_the_same_logits_from_a_smaller_model(family: s
 def test_a_value_out_of_range_is_named_with_its_rule(field: str) -> None:
     with pytest.raises(InputError, match=f"{field} must be at least 1 but is 0"):
         TrimVocab(**{field: 0})
+
+
+def test_words_of_texts_without_a_label_are_kept_and_synthetic_rows_are_counted(tmp_path: Path) -> None:
+    teacher = Finetune(epochs=1).apply(None, tiny_context(tmp_path), tmp_path / "teacher")
+    rows = tiny_samples()
+    few = [rows[0], replace(rows[1], origin="synthetic")]
+    ctx = replace(tiny_context(tmp_path, teacher=teacher), train=few)
+    words = ("handset", "transfer", "mobile")
+    texts = [f"{word} {word}" for word in words]
+
+    def kept(ctx: BuildContext, out: str) -> Artifact:
+        return TrimVocab(tokens=100).apply(None, ctx, tmp_path / out)
+
+    def known(artifact: Artifact) -> int:
+        vocabulary = (artifact.path / "tokenizer.json").read_text()
+        return sum(f'"{word}":' in vocabulary for word in words)
+
+    plain, named = kept(ctx, "plain"), kept(replace(ctx, unlabelled=texts), "named")
+    assert known(plain) < known(named) == len(words)
+    assert named.manifest.lineage["rows"] == {"real": 1, "synthetic": 1, "unlabelled": 3}
+    child = kept(replace(ctx, unlabelled=(), teacher=named), "child")
+    assert child.manifest.lineage["rows"] == {"real": 1, "synthetic": 1, "unlabelled": 3}

@@ -12,12 +12,15 @@ from click.testing import CliRunner, Result
 pytest.importorskip("aiohttp", reason="the remote extra is not installed")
 
 from pare.cli import group
+from pare.data import prepare
 from pare.errors import InputError
 from pare.remote.label import instruction, label_of
 from pare.scan.label import read_labels
 from pare.testing.server import Asked, TeacherServer, serving
+from pare.types import DataSpec
 
 LABELS = {"card": "about cards", "money": ""}
+PAIRS = (("card", "card"), ("transfer", "money"))
 
 
 @pytest.fixture
@@ -88,3 +91,16 @@ def test_bad_labels_are_one_line(tmp_path: Path) -> None:
             read_labels(tmp_path / "labels.yaml")
     (tmp_path / "labels.yaml").write_text("- card\n- money\n")
     assert read_labels(tmp_path / "labels.yaml") == {"card": "", "money": ""}
+
+
+def test_what_it_writes_is_taken_as_rows_for_training_only(files: Path) -> None:
+    with serving(answer) as server:
+        assert asked(files, server).exception is None
+    rows = "".join(f"what about my {word} number {i * 7919},{label}\n" for i in range(40) for word, label in PAIRS)
+    (files / "rows.csv").write_text("message,intent\n" + rows)
+    data = prepare(DataSpec(str(files / "rows.csv"), "message", "intent", synthetic=str(files / "inputs-labelled.csv")))
+    made = [sample for sample in data.train if sample.origin]
+    assert {sample.origin for sample in made} == {"synthetic"}
+    assert len(made) == 9
+    unfit = [row.text for row in data.quarantined if row.reason == "synthetic text or label empty"]
+    assert unfit == ["my cash 4"]
