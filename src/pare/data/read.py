@@ -23,9 +23,9 @@ import msgspec
 from pare.errors import InputError, MissingExtra, nearest
 from pare.types import DataSpec
 
-__all__ = ["SUFFIXES", "Columns", "Row", "is_hub_id", "rows"]
+__all__ = ["SUFFIXES", "Columns", "Row", "is_hub_id", "rows", "text_lines"]
 
-SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv")
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".conll")
 """Known formats, the preferred one first where a folder has several. Text formats may also be ``.gz``."""
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -172,12 +172,26 @@ def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) 
             yield from _csv_rows(path, columns, "\t" if suffix == "tsv" else ",")
         elif suffix in ("jsonl", "ndjson", "json"):
             yield from _json_rows(path, columns)
+        elif suffix == "conll" or _is_conll(path):
+            from pare.data.conll import conll_rows
+
+            yield from conll_rows(text_lines(path), columns, str(path))
         else:
             raise InputError(f"{path} has no known format; known: {', '.join(SUFFIXES)}, or a folder of them")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} cannot be unpacked: {error}; pack it again with gzip") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _is_conll(path: Path) -> bool:
+    """Whether a file of an unknown suffix holds words with their tags: corpora name them as they like."""
+    from pare.data.conll import looks_like_conll
+
+    try:
+        return looks_like_conll(text_lines(path))
+    except InputError:
+        return False
 
 
 def _neighbours(place: Path) -> str:
@@ -206,7 +220,7 @@ def _download(name: str) -> str:
 # -- text formats -----------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
     """The lines of a text file with their ends as they are. Raises InputError at bytes that are no UTF-8 (file, line)."""
     unpack = gzip.open if path.name.lower().endswith(".gz") else open
     with unpack(path, "rb") as raw:
@@ -243,12 +257,12 @@ def _csv_cells(path: Path, column: str, delimiter: str) -> Iterator[tuple[int, l
     lines are not repaired, for one quote that is missing would make one row of two and lose a label.
     """
     csv.field_size_limit(2**31 - 1)
-    first = next((line for line in _lines(path) if line.strip()), "")
+    first = next((line for line in text_lines(path) if line.strip()), "")
     if not first:
         raise InputError(f"{path} is empty; give a file with a header and rows")
     delimiter = _delimiter(first, column, delimiter)
     pending: list[str] = []
-    reader = csv.reader(_remembered(_lines(path), pending), delimiter=delimiter, strict=True)
+    reader = csv.reader(_remembered(text_lines(path), pending), delimiter=delimiter, strict=True)
     start, width = 1, 0
     while True:
         pending.clear()
@@ -340,7 +354,7 @@ def _json_rows(path: Path, columns: Columns) -> Iterator[Row]:
     seen: set[str] = set()
     wanted = set(filter(None, columns.names()))
     empty = True
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
         try:
