@@ -17,14 +17,14 @@ Where a text has fewer than W words, logits are NaN and targets and decisions ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pare.types import Kind
 
-__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "TaskKind", "classes_of", "kind_of"]
+__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "Span", "TaskKind", "classes_of", "kind_of", "spans"]
 
 Ints = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -171,6 +171,39 @@ def kind_of(name: Kind) -> TaskKind:
 def classes_of(kind: TaskKind, cells: Iterable[str]) -> tuple[str, ...]:
     """Every class that the cells name, sorted."""
     return tuple(sorted({part for cell in cells for part in kind.parts(cell)}))
+
+
+class Span(NamedTuple):
+    """An entity: its type, its first word, and the word after its last."""
+
+    type: str
+    start: int
+    end: int
+
+
+def spans(tags: Sequence[str]) -> list[Span]:
+    """The entities that a tag sequence names, by the rules of conlleval (Tjong Kim Sang and Buchholz 2000).
+
+    They are lenient: an I- that continues nothing, or another type, begins an entity. S- (U-) is an entity of one word and
+    E- (L-) ends one. A tag without such a prefix is its own type, and its neighbours of that type belong to it.
+
+    >>> spans(["B-place", "I-place", "O", "I-person"])
+    [Span(type='place', start=0, end=2), Span(type='person', start=3, end=4)]
+    """
+    found: list[Span] = []
+    begun, before, ended = 0, "", True
+    for at, tag in enumerate([*tags, OUTSIDE]):
+        prefix, type = ("", "") if tag == OUTSIDE else (tag[0], tag[2:]) if tag[1:2] == "-" else ("", tag)
+        if before and (type != before or ended or prefix in _BEGINS):
+            found.append(Span(before, begun, at))
+            before = ""
+        if type and not before:
+            begun = at
+        before, ended = type, prefix in _ENDS
+    return found
+
+
+_BEGINS, _ENDS = ("B", "S", "U"), ("E", "L", "S", "U")
 
 
 def _surest(logits: Logits, temperature: float) -> Floats:

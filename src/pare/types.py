@@ -235,12 +235,25 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """What a text names: its type, and the characters ``start`` up to but not including ``end`` of the caller's text."""
+
+    type: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold."""
+    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold.
+    ``entities`` are what a tagger's label names.
+    """
 
     label: str
     confidence: float
     abstain: bool = False
+    entities: tuple[Entity, ...] = ()
 
 
 # -- results ----------------------------------------------------------------------------------------------------------
