@@ -16,15 +16,16 @@ Where a text has fewer than W words, logits are NaN and targets and decisions ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.types import Kind
+from pare.types import Entity, Kind
 
-__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "Span", "TaskKind", "classes_of", "kind_of", "spans"]
+__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "Span", "TaskKind", "classes_of", "entities", "kind_of", "spans"]
 
 Ints = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -204,6 +205,17 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 _BEGINS, _ENDS = ("B", "S", "U"), ("E", "L", "S", "U")
+
+
+def entities(text: str, tags: Sequence[str]) -> tuple[Entity, ...]:
+    """The entities that the tags of a text's words name, with their characters in the text as it was given.
+
+    >>> entities("in  New York ", ["O", "B-place", "I-place"])
+    (Entity(type='place', text='New York', start=4, end=12),)
+    """
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    found = ((span.type, words[span.start][0], words[span.end - 1][1]) for span in spans(tags))
+    return tuple(Entity(type, text[start:end], start, end) for type, start, end in found)
 
 
 def _surest(logits: Logits, temperature: float) -> Floats:

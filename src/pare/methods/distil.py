@@ -1,9 +1,14 @@
-"""A student taught by the reference: on the user's texts with their labels, on disturbed copies with the teacher's alone."""
+"""A student taught by the reference: on the user's texts with their labels, on disturbed copies with the teacher's alone.
+
+Where words are tagged, the teacher tags the words of each copy, so a copy may lose, move or misspell them like any text.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
@@ -14,7 +19,8 @@ from pare.types import Artifact, DataFacts, Shape
 
 @dataclass(frozen=True)
 class Distil:
-    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states.
+    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states (of the
+    words' states where words are tagged).
 
     ``copies`` disturbed variants of every text of train join it (``training/augment.py``); ``epochs`` counts passes over
     all of these. ``rate`` is the peak learning rate of the layers, the head's is ``head_factor`` times that.
@@ -62,7 +68,7 @@ class Distil:
         except ImportError as error:
             raise MissingExtra(str(error.name), "build", "distilling a student") from None
         from pare.training.augment import augment
-        from pare.training.batching import tokenize
+        from pare.training.batching import only, tokenize
         from pare.training.losses import Distillation
         from pare.training.model import load_encoder, save_encoder
         from pare.training.outputs import teacher_outputs
@@ -77,10 +83,13 @@ class Distil:
         known = [
             teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in (texts, extra) if part
         ]
-        gold = torch.from_numpy(ctx.targets(ctx.train))
+        logits = np.concatenate([outputs.logits for outputs in known])
+        gold = np.full(len(logits), -1)
+        answers = ctx.answers(ctx.train)
+        gold[: len(answers)] = answers
         loss = Distillation(
-            torch.cat([gold, torch.full((len(extra),), -1)]),
-            torch.cat([torch.from_numpy(outputs.logits) for outputs in known]),
+            torch.from_numpy(gold),
+            torch.from_numpy(logits),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
             temperature=self.temperature,
@@ -88,9 +97,10 @@ class Distil:
         )
         tokenizer = parent.path / "tokenizer.json"
         model = load_encoder(parent.path, train=True)
+        rows = tokenize(tokenizer, [*texts, *extra], parent.manifest.max_length, words=parent.manifest.kind == "tag")
         train(
             model,
-            tokenize(tokenizer, [*texts, *extra], parent.manifest.max_length),
+            only(rows, ~np.isnan(logits[:, 0])),
             loss,
             Schedule(
                 self.epochs,
@@ -113,4 +123,5 @@ class Distil:
             shape=parent.manifest.shape,
             max_length=parent.manifest.max_length,
             lineage={**lineage(self, "distil", parent, ctx), "teacher": ctx.teacher.id},
+            kind=parent.manifest.kind,
         )

@@ -65,6 +65,7 @@ class DropLayers:
             shape=self.reshape(source.manifest.shape, _no_facts(source)),
             max_length=source.manifest.max_length,
             lineage=lineage(self, "drop_layers", source, ctx),
+            kind=source.manifest.kind,
         )
 
 

@@ -66,6 +66,7 @@ class TrimVocab:
             shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
             lineage=lineage(self, "trim_vocab", source, ctx),
+            kind=source.manifest.kind,
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare.errors import InputError
-from pare.runtimes.words import words
+from pare.runtimes.words import first_tokens, words
 from pare.types import Artifact, Prediction
 
 Ids = NDArray[np.int64]
@@ -70,6 +70,14 @@ class Tokens:
         if self._words is not None:
             return [self.one(text) for text in texts]
         return [encoding.ids for encoding in self._whole().encode_batch_fast(list(texts))]
+
+    def words(self, text: str) -> tuple[list[int], list[int]]:
+        """The token ids of a text's words, and the position of each word's first token, -1 where it has none."""
+        words = text.split()
+        if self._words is not None and (known := self._words.apart(words)) is not None:
+            return known
+        encoding = self._whole().encode(" ".join(words))
+        return encoding.ids, first_tokens(encoding.offsets, words)
 
     def _whole(self) -> Any:
         """The tokenizer with its cut; a copy, made when first needed, where words are looked up without one."""

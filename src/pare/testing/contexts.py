@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pare.methods.base import BuildContext
 from pare.testing.tiny import tiny_encoder
 from pare.types import Artifact, Sample
 
 LABELS = ("card", "money", "phone")
+TAGS = ("B-name", "B-place", "I-place", "O")
 _STATES = ("lost", "gone", "late", "stuck")
 _WORDS = {"card": "card plastic chip", "money": "money cash transfer", "phone": "phone mobile handset"}
 
@@ -23,6 +26,29 @@ def tiny_samples(rows: int = 60) -> list[Sample]:
         text = f"please help, my {word} is {_STATES[i % len(_STATES)]} since day {i}"
         made.append(Sample(id=f"{i:04x}", text=text, label=label, unit=str(i)))
     return made
+
+
+def tiny_sentences(rows: int = 90) -> list[Sample]:
+    """Tagged sentences: names and places by a few words, some of several pieces, places of one or two words."""
+    names, places = (
+        ("ada", "Grace", "o'neill", "jean-luc"),
+        (("bonn",), ("new", "york"), ("sankt-gallen",), ("old", "town")),
+    )
+    made = []
+    for i in range(rows):
+        place, name = places[i % 4], names[i * 7 % 4]
+        words = (
+            ["please", name, "went", "to", *place, f"on day {i}"] if i % 3 else ["nobody", "was", "late", "today", "!"]
+        )
+        tags = ["O", "B-name", "O", "O", "B-place", *["I-place"] * (len(place) - 1), *["O"] * 3] if i % 3 else ["O"] * 5
+        made.append(Sample(id=f"{i:04x}", text=" ".join(words), label=" ".join(tags), unit=str(i)))
+    return made
+
+
+def tiny_tagging(folder: Path, family: str = "bert", **more: Any) -> BuildContext:
+    """``tiny_context`` for tagging words. Needs torch and transformers."""
+    sentences = tiny_sentences()
+    return replace(tiny_context(folder, family, samples=sentences, **more), labels=TAGS, kind="tag")
 
 
 def tiny_context(

@@ -16,22 +16,22 @@ from pare.training.model import Output
 
 
 class CrossEntropy:
-    """Cross-entropy on ``targets`` (all rows,), with label ``smoothing``."""
+    """Cross-entropy on ``targets`` (all answers,), with label ``smoothing``."""
 
     def __init__(self, targets: Tensor, smoothing: float = 0.0) -> None:
         self.targets = targets
         self.smoothing = smoothing
 
     def __call__(self, output: Output, batch: Batch) -> Tensor:
-        wanted = self.targets[torch.from_numpy(batch.rows)]
+        wanted = self.targets[torch.from_numpy(batch.answers)]
         return F.cross_entropy(output.logits, wanted, label_smoothing=self.smoothing)
 
 
 class Distillation:
     """``alpha`` x KL at ``temperature`` + cross-entropy where there is a label + ``hidden`` x cosine distance.
 
-    ``targets`` (all rows,) holds -1 where a row has no label; ``logits`` (all rows, classes) and ``pooled``
-    (all rows, width) are the teacher's.
+    ``targets`` (all answers,) holds -1 where there is no label; ``logits`` (all answers, classes) and ``pooled``
+    (all answers, width) are the teacher's. An answer is a text's, or a word's where words are tagged.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Distillation:
         self.hidden = hidden
 
     def __call__(self, output: Output, batch: Batch) -> Tensor:
-        rows = torch.from_numpy(batch.rows)
-        soft = self.soft[rows]
+        answers = torch.from_numpy(batch.answers)
+        soft = self.soft[answers]
         student = F.log_softmax(output.logits / self.temperature, dim=-1)
         loss = self.alpha * self.temperature**2 * F.kl_div(student, soft, reduction="batchmean")
-        wanted = self.targets[rows]
+        wanted = self.targets[answers]
         if bool((wanted >= 0).any()):
             loss = loss + F.cross_entropy(output.logits, wanted, ignore_index=-1)
         if self.hidden > 0:
-            distance = 1.0 - F.cosine_similarity(output.pooled, self.pooled[rows], dim=-1)
+            distance = 1.0 - F.cosine_similarity(output.pooled, self.pooled[answers].float(), dim=-1)
             loss = loss + self.hidden * distance.mean()
         return loss
