@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.types import Artifact, DataFacts, Sample, Shape
+from pare.kinds import kind_of
+from pare.types import Artifact, DataFacts, Kind, Sample, Shape
 
 MAX_LENGTH = 128
 """The tokens of a text that an encoder reads, unless a recipe says otherwise."""
@@ -28,6 +29,7 @@ class BuildContext:
     ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
     ``data``            the hash of the rows and their sides, for the lineage.
+    ``kind``            what the model answers: it decides the form of targets and logits.
     """
 
     train: Sequence[Sample]
@@ -41,11 +43,11 @@ class BuildContext:
     cache: Path
     progress: Callable[[float, str], None]
     data: str = ""
+    kind: Kind = "classify"
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
-        """The samples' labels as indices, (samples,)."""
-        index: Mapping[str, int] = {label: i for i, label in enumerate(self.labels)}
-        return np.array([index[sample.label] for sample in samples], dtype=np.int64)
+        """What is right for some samples, in the form of the kind (``pare.kinds``)."""
+        return kind_of(self.kind).targets([sample.label for sample in samples], self.labels)
 
 
 class Method(Protocol):

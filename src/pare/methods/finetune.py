@@ -86,5 +86,6 @@ class Finetune:
             labels=ctx.labels,
             shape=shape,
             max_length=max_length,
+            kind=ctx.kind,
             lineage=lineage(self, "finetune", None, ctx),
         )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
+from pare.kinds import kind_of
 from pare.methods.base import BuildContext
 from pare.methods.graphs import write_openvino
 from pare.methods.lineage import lineage
@@ -81,6 +82,7 @@ class Quantize:
             shape=self.reshape(manifest.shape, NO_FACTS),
             max_length=manifest.max_length,
             decoding=manifest.decoding,
+            kind=manifest.kind,
             lineage=lineage(self, "quantize", parent, ctx) | {"rolled_back": reverted},
         )
 
@@ -108,7 +110,7 @@ class Quantize:
 
 
 class Watch:
-    """The mean probability that a graph gives to the right label on some dev texts.
+    """The mean probability of the right answer over the decisions that a graph takes on some dev texts.
 
     It is smoother than accuracy, so that a few hundred texts tell a broken layer from chance.
     """
@@ -117,18 +119,19 @@ class Watch:
         rows = tokens.many([sample.text for sample in samples])
         targets = ctx.targets(samples)
         self._batches = [(*padded([rows[i] for i in batch]), targets[batch]) for batch in by_length(rows)]
-        self._size, self._threads = len(rows), ctx.threads
+        self._kind, self._threads = kind_of(ctx.kind), ctx.threads
 
     def __call__(self, model: Any) -> float:
         import openvino
 
         request = openvino.Core().compile_model(model, "CPU", options(self._threads)).create_infer_request()
-        total = 0.0
+        total, decisions = 0.0, 0
         for ids, mask, targets in self._batches:
-            logits = request.infer([ids, mask])[0]
-            right = np.take_along_axis(logits, targets[:, None], axis=1)
-            total += float((1.0 / np.exp(logits - right).sum(axis=1)).sum())
-        return total / self._size
+            scores, wanted = self._kind.choices(request.infer([ids, mask])[0], targets)
+            right = np.take_along_axis(scores, wanted[:, None], axis=1)
+            total += float((1.0 / np.exp(scores - right).sum(axis=1)).sum())
+            decisions += len(wanted)
+        return total / decisions
 
 
 def rolled_back(model: Any, watch: Callable[[Any], float], least: float) -> tuple[Any, list[str]]:
