@@ -62,6 +62,10 @@ class TaskKind(Protocol):
         """One sample's decision as a cell."""
         ...
 
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        """The logits' shape, at least one sample; -1 where the texts decide it."""
+        ...
+
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         """The decisions that make up the answers, one of several options each: (decisions, options) and (decisions,)."""
         ...
@@ -89,6 +93,9 @@ class Classify:
 
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return classes[int(decided)]
+
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, classes
 
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         return logits.astype(np.float64), targets
@@ -118,6 +125,9 @@ class Multilabel:
 
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return MARK.join(name for name, holds in zip(classes, decided, strict=True) if holds) or NOTHING
+
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, classes
 
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         holds = logits.astype(np.float64).reshape(-1)
@@ -150,6 +160,9 @@ class Tag:
 
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return " ".join(classes[int(i)] for i in decided if i >= 0)
+
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, -1, classes
 
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         words = targets >= 0

@@ -73,7 +73,7 @@ def command(
     if job is not None:
         source, given, run_folder = _job(source, job, labels, given, run_folder)
     task = _task(source, given)
-    bar_metric(task.bar.metric)
+    bar_metric(task.bar.metric, task.kind)
     if task_only and as_json:
         emit(task)
     elif task_only or not (as_json or source.endswith(TASK_FILES)):

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from pare.data.read import Row
 from pare.errors import InputError
-from pare.types import Quarantined, Sample, Side
+from pare.kinds import MARK, TaskKind
+from pare.types import Kind, Quarantined, Sample, Side
 
 __all__ = [
     "OTHER",
@@ -29,6 +30,7 @@ __all__ = [
     "rare_labels",
     "refuse_several",
     "set_aside",
+    "unpaired",
 ]
 
 RARE_MINIMUM = 8
@@ -154,11 +156,20 @@ def rare_labels(counts: Mapping[str, int]) -> tuple[frozenset[str], int]:
     return frozenset(label for label, n in counts.items() if n < minimum), minimum
 
 
-def merge_rare(kept: Sequence[Kept], rare: Collection[str]) -> list[Kept]:
-    """The rows with rare labels renamed to ``other``. Ids stay, so that the recorded membership holds."""
-    return [
-        replace(item, sample=replace(item.sample, label=OTHER)) if item.sample.label in rare else item for item in kept
-    ]
+def merge_rare(kept: Sequence[Kept], rare: Collection[str], kind: TaskKind) -> list[Kept]:
+    """The rows with rare labels renamed to ``other``, once a row. Ids stay, so that the recorded membership holds."""
+
+    def merged(cell: str) -> str:
+        parts = kind.parts(cell)
+        return MARK.join(sorted({OTHER if part in rare else part for part in parts})) if {*parts} & {*rare} else cell
+
+    return [replace(item, sample=replace(item.sample, label=merged(item.sample.label))) for item in kept]
+
+
+def unpaired(row: Row, kind: Kind) -> str:
+    """Why a row's tags cannot be those of its words; empty where they can, and for other kinds."""
+    words, tags = len(row.text.split()), len(row.label.split())
+    return f"{tags} tags for {words} words" if kind == "tag" and tags != words else ""
 
 
 def refuse_several(rows: Sequence[Row]) -> None:
@@ -180,7 +191,7 @@ def refuse_several(rows: Sequence[Row]) -> None:
             n = sum(counts[label] for label in several)
             raise InputError(
                 f"{row.file}, line {row.line}: the target must hold one label but {n} cells hold several, "
-                f"like {row.label!r}; keep one label a row, or make a column for each label"
+                f"like {row.label!r}; set kind: multilabel if texts have several labels, else keep one label a row"
             )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag
 from pare.errors import InputError, nearest
+from pare.kinds import kind_of
 from pare.types import Bar, Budget, DataSpec, Kind, Limits
 
 __all__ = ["Task", "with_flags"]
@@ -110,7 +111,7 @@ class Task:
         Paths are written as seen from ``folder`` (where the file is meant to lie), by default the working directory.
         """
         task = self if folder is None else _relative(self, folder)
-        lines = [line for name in FIELDS if "." not in name for line in [_line(name, _get(task, name), "")]]
+        lines = [_line(name, task, "") for name in FIELDS if "." not in name]
         blocks = [_block(section, task) for section in SECTIONS]
         return "\n".join([*lines[:2], blocks[0], *lines[2:], *blocks[1:]]) + "\n"
 
@@ -127,6 +128,8 @@ def with_flags(task: Task, flags: Mapping[str, Any], *, metrics: Collection[str]
     flat = {name: _get(task, name) for name in FIELDS}
     if ("bar.within" in given) != ("bar.at_least" in given):
         flat["bar.within"] = flat["bar.at_least"] = None
+    if "kind" in given and task.bar.metric == kind_of(task.kind).metric:
+        flat["bar.metric"] = None
     changed = _build(flat | given, flag, task.name)
     _check_metric(changed, metrics, "--metric")
     return changed
@@ -202,7 +205,15 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
     if columns[0] == columns[1]:
         raise InputError(f"{where('data.target')} must be another column than the input but got {columns[0]} for both")
     if str(values["reference"]).startswith(COLUMN):
+        if values["kind"] != "classify":
+            raise InputError(
+                f"{where('reference')} {COLUMN}NAME must be of kind classify but got kind {values['kind']}; "
+                "logged answers are read as one label a text"
+            )
         values["data.answer"] = values["reference"].removeprefix(COLUMN)
+    if values["kind"] == "tag" and values["data.rare"] != "quarantine":
+        raise InputError(f"{where('data.rare')} must be quarantine for kind tag but got {values['data.rare']}")
+    values["bar.metric"] = values["bar.metric"] or kind_of(values["kind"]).metric
     parts = {
         part: kind(**{field.name: values[f"{part}.{field.name}"] for field in fields(kind)})
         for part, kind in _PARTS.items()
@@ -256,8 +267,10 @@ def _get(task: Task, name: str) -> Any:
     return value
 
 
-def _line(name: str, value: Any, indent: str) -> str:
-    key, default = name.rpartition(".")[2], FIELDS[name].default
+def _line(name: str, task: Task, indent: str) -> str:
+    key, default, value = name.rpartition(".")[2], FIELDS[name].default, _get(task, name)
+    if name == "bar.metric":
+        default = kind_of(task.kind).metric
     if value == default and name != "kind":
         return f"# {indent}{key}: {_scalar(default)}  # {FIELDS[name].help}"
     return f"{indent}{key}: {_scalar(value)}"
@@ -265,7 +278,7 @@ def _line(name: str, value: Any, indent: str) -> str:
 
 def _block(section: str, task: Task) -> str:
     names = [name for name in FIELDS if name.startswith(f"{section}.")]
-    lines = [_line(name, _get(task, name), "  ") for name in names]
+    lines = [_line(name, task, "  ") for name in names]
     head = f"{section}:" if any(not line.startswith("#") for line in lines) else f"# {section}:"
     return "\n".join([head, *lines])
 

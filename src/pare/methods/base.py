@@ -29,7 +29,7 @@ class BuildContext:
     ``cache``           a folder for what can be computed again (teacher outputs), keyed by content.
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
     ``data``            the hash of the rows and their sides, for the lineage.
-    ``kind``            the kind of task that ``labels`` are the classes of.
+    ``kind``            what the model answers: it decides the form of targets and logits.
     """
 
     train: Sequence[Sample]
@@ -46,7 +46,7 @@ class BuildContext:
     kind: Kind = "classify"
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
-        """The samples' labels as class indices, in the form of the kind (``pare.kinds``)."""
+        """What is right for some samples, in the form of the kind (``pare.kinds``)."""
         return kind_of(self.kind).targets([sample.label for sample in samples], self.labels)
 
     def answers(self, samples: Sequence[Sample]) -> NDArray[np.int64]:

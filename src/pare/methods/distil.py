@@ -122,6 +122,6 @@ class Distil:
             labels=parent.manifest.labels,
             shape=parent.manifest.shape,
             max_length=parent.manifest.max_length,
-            lineage={**lineage(self, "distil", parent, ctx), "teacher": ctx.teacher.id},
             kind=parent.manifest.kind,
+            lineage={**lineage(self, "distil", parent, ctx), "teacher": ctx.teacher.id},
         )

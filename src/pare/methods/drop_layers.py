@@ -64,8 +64,8 @@ class DropLayers:
             labels=source.manifest.labels,
             shape=self.reshape(source.manifest.shape, _no_facts(source)),
             max_length=source.manifest.max_length,
-            lineage=lineage(self, "drop_layers", source, ctx),
             kind=source.manifest.kind,
+            lineage=lineage(self, "drop_layers", source, ctx),
         )
 
 

@@ -87,6 +87,6 @@ class Finetune:
             labels=ctx.labels,
             shape=shape,
             max_length=max_length,
-            lineage=lineage(self, "finetune", None, ctx),
             kind=ctx.kind,
+            lineage=lineage(self, "finetune", None, ctx),
         )

@@ -65,6 +65,7 @@ class Linear:
             format="linear",
             labels=ctx.labels,
             shape=anatomy(len(idf), len(ctx.labels), tokens),
+            kind=ctx.kind,
             lineage=lineage(self, "linear", parent, ctx),
         )
 

@@ -70,8 +70,8 @@ class Lower:
             shape=manifest.shape,
             max_length=manifest.max_length,
             decoding=manifest.decoding,
-            lineage=lineage(self, "lower", parent, ctx),
             kind=manifest.kind,
+            lineage=lineage(self, "lower", parent, ctx),
         )
         _check(parent, artifact, [sample.text for sample in ctx.train[:24]], ctx.threads)
         return artifact

@@ -83,8 +83,8 @@ class Quantize:
             shape=self.reshape(manifest.shape, NO_FACTS),
             max_length=manifest.max_length,
             decoding=manifest.decoding,
-            lineage=lineage(self, "quantize", parent, ctx) | {"rolled_back": reverted},
             kind=manifest.kind,
+            lineage=lineage(self, "quantize", parent, ctx) | {"rolled_back": reverted},
         )
 
     def _weights(self, model: Any) -> tuple[Any, list[str]]:
@@ -111,7 +111,7 @@ class Quantize:
 
 
 class Watch:
-    """The mean probability that a graph gives to the right answer on some dev texts: of each decision that makes it up.
+    """The mean probability of the right answer over the decisions that a graph takes on some dev texts.
 
     It is smoother than accuracy, so that a few hundred texts tell a broken layer from chance.
     """

@@ -84,6 +84,7 @@ class Static:
             labels=ctx.labels,
             shape=anatomy(len(vectors), vectors.shape[1], len(ctx.labels), tokens),
             max_length=self.max_length,
+            kind=ctx.kind,
             lineage=lineage(self, "static", parent, ctx),
         )
 

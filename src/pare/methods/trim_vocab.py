@@ -65,8 +65,8 @@ class TrimVocab:
             labels=source.manifest.labels,
             shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
-            lineage=lineage(self, "trim_vocab", source, ctx),
             kind=source.manifest.kind,
+            lineage=lineage(self, "trim_vocab", source, ctx),
         )
 
 

@@ -54,10 +54,10 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
     Raises InputError for bad data, a bar that cannot be proven, limits that nothing can meet, or a run folder that holds
     another task's study.
     """
-    measure = bar_metric(task.bar.metric)
+    measure = bar_metric(task.bar.metric, task.kind)
     user = UserLedger()
     try:
-        dataset = prepare(task.data, user.sides())
+        dataset = prepare(task.data, user.sides(), task.kind)
         study = Study(run)
         binding = _binding(study, task, dataset)
         look = _coming_look(study, task.bar, user.looks(dataset.test.ids))
@@ -91,19 +91,26 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         cache=cache_folder(run),
         progress=lambda share, words: None,
         data=dataset.hash,
+        kind=task.kind,
     )
     missing = None if needs_no_base(task) else missing
     return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
 
 
 def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
-    """What a run folder belongs to, once something was tried in it: one data set, base, reference and seed. Bar, limits and
-    budget may change. Raises InputError where it belongs to others.
+    """What a run folder belongs to, once something was tried in it: one data set, kind, base, reference and seed.
+    Bar, limits and budget may change. Raises InputError where it belongs to others.
     """
-    binding = {"data": dataset.hash, "base": task.base, "reference": task.reference, "seed": str(task.seed)}
+    binding = {
+        "data": dataset.hash,
+        "base": task.base,
+        "reference": task.reference,
+        "seed": str(task.seed),
+        "kind": task.kind,
+    }
     known = (study.ledger.fact("binding", dict[str, str]) if study.trials else None) or binding
     for field, value in binding.items():
-        if known[field] != value:
+        if known.get(field, "classify") != value:
             what = "data: other rows, labels, units or sides" if field == "data" else field
             raise InputError(
                 f"{study.path} holds a study with another {what} ({known[field]}, now {value}); "
@@ -222,9 +229,8 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
     if facts.rare:
         named = ", ".join(f"{label} ({count})" for label, count in sorted(facts.rare.items())[:6])
         more = f" and {len(facts.rare) - 6} more" if len(facts.rare) > 6 else ""
-        notes.append(
-            f"rare labels, under {facts.rare_minimum} rows: {named}{more}; --rare other merges them into one class"
-        )
+        merge = "" if task.kind == "tag" else "; --rare other merges them into one class"
+        notes.append(f"rare labels, under {facts.rare_minimum} rows: {named}{more}{merge}")
     return notes
 
 
@@ -232,7 +238,7 @@ def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
     """What the sealed rows can prove, said before any training."""
     if goal.at_least is not None:
         return [_provable_level(task, goal, dataset, look)]
-    measure = bar_metric(task.bar.metric)
+    measure = bar_metric(task.bar.metric, task.kind)
     smallest = provable(task, measure, dataset, goal.alpha)
     notes = [
         f"provable: {dataset.test.n:,} sealed rows prove 'within {100 * smallest:.2f} points' with 80 % power at "

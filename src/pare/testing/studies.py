@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pare.artifacts import Store, seal
 from pare.benchmark import energy
 from pare.data.task import Task
-from pare.evaluation.metrics import known_metrics, value
+from pare.evaluation.metrics import known_metrics, metrics_of, value
 from pare.evaluation.score import paired
 from pare.families import family_of
 from pare.proof.binomial import wilson
@@ -222,7 +222,7 @@ def _complete(
             ledger.add_output(artifact, "dev", answers[model.name].tobytes())
             ledger.add_output(artifact, "calibration", _answers(model, calibration, labels, seed=1).tobytes())
         drop, discordance = (
-            paired(known_metrics()["accuracy"], reference, answers[model.name], targets)
+            paired(known_metrics()["accuracy"], reference, answers[model.name], targets, labels)
             if reference is not None
             else (None, None)
         )
@@ -235,7 +235,7 @@ def _complete(
                 artifact=artifact,
                 shape=shape,
                 size_bytes=round(model.size_mb * 1e6),
-                scores=_scores(answers[model.name], targets),
+                scores=_scores(answers[model.name], targets, labels),
                 drop=drop,
                 discordance=discordance,
                 measurement=_measurement(model, artifact) if measured else None,
@@ -289,12 +289,12 @@ def _answers(model: Model, samples: Sequence[Sample], labels: tuple[str, ...], s
     return logits.astype(np.float32)
 
 
-def _scores(logits: Logits, targets: NDArray[np.int64]) -> dict[str, Score]:
+def _scores(logits: Logits, targets: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Score]:
     n = len(targets)
     found = {}
-    for measure in known_metrics().values():
-        values, predicted = measure.values(logits, targets), logits.argmax(axis=1)
-        figure = value(measure, values, predicted, targets, logits.shape[1])
+    for measure in metrics_of("classify").values():
+        values, predicted = measure.values(logits, targets, labels), logits.argmax(axis=1)
+        figure = value(measure, values, predicted, targets, labels)
         low, high = wilson(round(figure * n), n, 0.05)
         found[measure.name] = Score(measure.name, figure, low, high, n, approximate=measure.name != "accuracy")
     return found

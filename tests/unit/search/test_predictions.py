@@ -153,8 +153,10 @@ def test_probabilities_are_those_that_are_served(tmp_path: Path, data: Path, mod
     samples = labelled(data, "text", "label")
     logits = runtimes.load(plain).logits([sample.text for sample in samples])
     truth = np.array([plain.manifest.labels.index(sample.label) for sample in samples])
-    assert verdict.reference_value == pytest.approx(brier(logits, truth).mean(), abs=1e-6)
-    assert verdict.evidence[0].value == pytest.approx(brier(logits / 3.0, truth).mean(), abs=1e-6)
+    assert verdict.reference_value == pytest.approx(brier(logits, truth, plain.manifest.labels).mean(), abs=1e-6)
+    assert verdict.evidence[0].value == pytest.approx(
+        brier(logits / 3.0, truth, plain.manifest.labels).mean(), abs=1e-6
+    )
     assert verdict.evidence[0].value < verdict.reference_value - 0.01
 
 
