@@ -11,7 +11,7 @@ from pare import api
 from pare.cli.display import Display
 from pare.cli.inputs import bar_metrics
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
-from pare.data.fields import FIELDS, flag
+from pare.data.fields import FIELDS, flag, with_columns
 from pare.data.task import Task, with_flags
 from pare.errors import InputError, nearest
 from pare.evaluation.metrics import bar_metric, known_metrics
@@ -115,6 +115,7 @@ def _task(source: str, given: dict[str, Any]) -> Task:
     if source.endswith(TASK_FILES):
         _check_exists(Path(source))
         return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
+    given = with_columns(given)
     for needed in ("data.input", "data.target"):
         if needed not in given:
             raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")

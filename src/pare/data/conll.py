@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pare.data.fields import TAG, WORD
 from pare.data.read import Columns, Row
 from pare.errors import InputError
 
 __all__ = ["conll_rows", "looks_like_conll"]
 
-WORD, TAG = "word", "tag"
 DOCUMENT = "-DOCSTART-"
 """The word that begins a document in the files of CoNLL 2003; it is part of no sentence."""
 SNIFFED = 50

@@ -16,8 +16,10 @@ from typing import Any
 from pare.errors import InputError, nearest
 from pare.kinds import KINDS
 
-__all__ = ["DEFAULT_METRICS", "FIELDS", "SECTIONS", "Field", "check", "flag"]
+__all__ = ["DEFAULT_METRICS", "FIELDS", "SECTIONS", "TAG", "WORD", "Field", "check", "flag", "with_columns"]
 
+WORD, TAG = "word", "tag"
+"""The names of a CoNLL file's first and last column: what a task of kind tag reads where it names no columns."""
 LADDER = ("linear", "static", "encoder", "students")
 
 
@@ -38,6 +40,14 @@ class Field:
     help: str
     default: Any = None
     required: bool = False
+
+
+def with_columns(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's dotted fields with the columns of a CoNLL file, where its kind is tag and it names none."""
+    if flat.get("kind") != "tag":
+        return dict(flat)
+    named = {name: value for name, value in flat.items() if value is not None}
+    return {"data.input": WORD, "data.target": TAG, **named}
 
 
 def flag(name: str) -> str:
@@ -190,9 +200,19 @@ FIELDS: Mapping[str, Field] = {
             "what the model answers: one label a text, several labels, or a tag for each word",
             "classify",
         ),
-        Field("data.path", _text(), "CSV, TSV, JSONL, Parquet, a folder or hub id of a data set", required=True),
-        Field("data.input", _text("a column's name"), "the column that holds the text", required=True),
-        Field("data.target", _text("a column's name"), "the column that holds the label", required=True),
+        Field("data.path", _text(), "CSV, TSV, JSONL, Parquet, CoNLL, a folder or hub id of a data set", required=True),
+        Field(
+            "data.input",
+            _text("a column's name"),
+            "the column that holds the text (kind tag: the words; default: word)",
+            required=True,
+        ),
+        Field(
+            "data.target",
+            _text("a column's name"),
+            "the column that holds the label (kind tag: the tags; default: tag)",
+            required=True,
+        ),
         Field(
             "data.unit", _text("a column's name"), "rows with one value of it (a customer) are never split across sides"
         ),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag
+from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag, with_columns
 from pare.errors import InputError, nearest
 from pare.kinds import kind_of
 from pare.types import Bar, Budget, DataSpec, Kind, Limits
@@ -80,7 +80,7 @@ class Task:
         metrics: Collection[str] | None = None,
     ) -> Task:
         """Reads a task from YAML text. ``source`` names it in messages; ``name`` is used where the text has none."""
-        flat = _flatten(_load(text, source), source)
+        flat = with_columns(_flatten(_load(text, source), source))
         for required in (f.name for f in FIELDS.values() if f.required):
             if flat.get(required) is None:
                 raise InputError(f"{source}: {required} is missing; add it under {required.partition('.')[0]}")
@@ -90,8 +90,17 @@ class Task:
         return task
 
     @staticmethod
-    def of(path: str | Path, *, input: str, target: str, metrics: Collection[str] | None = None, **flags: Any) -> Task:
+    def of(
+        path: str | Path,
+        *,
+        input: str | None = None,
+        target: str | None = None,
+        metrics: Collection[str] | None = None,
+        **flags: Any,
+    ) -> Task:
         """The task of a data file and flags, named as in ``pare find`` with underscores: ``within``, ``size_mb``, …
+
+        ``input`` and ``target`` name columns; a CoNLL file (kind tag) needs none.
 
         Raises InputError where a flag is unknown or its value breaks a rule.
         """
@@ -101,7 +110,7 @@ class Task:
             if key not in known:
                 raise InputError(f"there is no flag {flag(key)}; {nearest(key, known)}")
             flat[known[key]] = value
-        task = _build(flat, flag, "")
+        task = _build(with_columns(flat), flag, "")
         _check_metric(task, metrics, "--metric")
         return task
 

@@ -180,3 +180,15 @@ def test_the_table_covers_every_field() -> None:
     assert len({flag(name) for name in FIELDS}) == len(FIELDS)
     for part, kind in (("data", DataSpec), ("bar", Bar), ("limits", Limits), ("budget", Budget)):
         assert {f"{part}.{name}" for name in kind.__slots__} == {n for n in FIELDS if n.startswith(part + ".")}
+
+
+def test_a_task_that_tags_words_needs_no_columns() -> None:
+    task = Task.of("train.conll", kind="tag", test="test.annotated")
+    assert (task.data.input, task.data.target, task.bar.metric) == ("word", "tag", "sentence_f1")
+    assert Task.parse(task.to_yaml(), name=task.name) == task
+    named = Task.parse("kind: tag\ndata: {path: a.jsonl, input: tokens, target: tags}\n", name="a")
+    assert (named.data.input, named.data.target) == ("tokens", "tags")
+    with pytest.raises(InputError, match="--input must be a column's name but got null"):
+        Task.of("train.conll")
+    with pytest.raises(InputError, match="data.input is missing"):
+        Task.parse("data: {path: train.conll}\n")
