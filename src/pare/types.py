@@ -236,11 +236,16 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold."""
+    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold.
+
+    ``label`` is a cell in the form of the kind (``pare.kinds``). Where that is no single label, ``labels`` are its parts:
+    the labels that hold, or a tag for each word.
+    """
 
     label: str
     confidence: float
     abstain: bool = False
+    labels: tuple[str, ...] = ()
 
 
 # -- results ----------------------------------------------------------------------------------------------------------

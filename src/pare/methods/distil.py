@@ -14,7 +14,8 @@ from pare.types import Artifact, DataFacts, Shape
 
 @dataclass(frozen=True)
 class Distil:
-    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states.
+    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states. Of several
+    labels, divergence and entropy are those of each one's yes or no.
 
     ``copies`` disturbed variants of every text of train join it (``training/augment.py``); ``epochs`` counts passes over
     all of these. ``rate`` is the peak learning rate of the layers, the head's is ``head_factor`` times that.
@@ -79,12 +80,13 @@ class Distil:
         ]
         gold = torch.from_numpy(ctx.targets(ctx.train))
         loss = Distillation(
-            torch.cat([gold, torch.full((len(extra),), -1)]),
+            torch.cat([gold, torch.full((len(extra), *gold.shape[1:]), -1)]),
             torch.cat([torch.from_numpy(outputs.logits) for outputs in known]),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
             temperature=self.temperature,
             hidden=self.hidden,
+            kind=parent.manifest.kind,
         )
         tokenizer = parent.path / "tokenizer.json"
         model = load_encoder(parent.path, train=True)

@@ -67,7 +67,7 @@ class Finetune:
             raise InputError(f"{ctx.base} has no tokenizer.json; save the base model's fast tokenizer beside it")
         model = load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed, train=True)
         rows = tokenize(tokenizer, [sample.text for sample in ctx.train], max_length)
-        loss = CrossEntropy(torch.from_numpy(ctx.targets(ctx.train)), self.smoothing)
+        loss = CrossEntropy(torch.from_numpy(ctx.targets(ctx.train)), self.smoothing, ctx.kind)
         train(
             model,
             rows,
