@@ -247,12 +247,15 @@ class Entity:
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold.
-    ``entities`` are what a tagger's label names.
+
+    ``label`` is a cell in the form of the kind (``pare.kinds``). Where that is no single label, ``labels`` are its parts:
+    the labels that hold, or a tag for each word; ``entities`` are what tags name.
     """
 
     label: str
     confidence: float
     abstain: bool = False
+    labels: tuple[str, ...] = ()
     entities: tuple[Entity, ...] = ()
 
 

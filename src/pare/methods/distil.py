@@ -19,8 +19,8 @@ from pare.types import Artifact, DataFacts, Shape
 
 @dataclass(frozen=True)
 class Distil:
-    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states (of the
-    words' states where words are tagged).
+    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states. Of several
+    labels, divergence and entropy are those of each one's yes or no; where words are tagged, all is each word's own.
 
     ``copies`` disturbed variants of every text of train join it (``training/augment.py``); ``epochs`` counts passes over
     all of these. ``rate`` is the peak learning rate of the layers, the head's is ``head_factor`` times that.
@@ -84,8 +84,8 @@ class Distil:
             teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in (texts, extra) if part
         ]
         logits = np.concatenate([outputs.logits for outputs in known])
-        gold = np.full(len(logits), -1)
         answers = ctx.answers(ctx.train)
+        gold = np.full((len(logits), *answers.shape[1:]), -1)
         gold[: len(answers)] = answers
         loss = Distillation(
             torch.from_numpy(gold),
@@ -94,6 +94,7 @@ class Distil:
             alpha=self.alpha,
             temperature=self.temperature,
             hidden=self.hidden,
+            kind=parent.manifest.kind,
         )
         tokenizer = parent.path / "tokenizer.json"
         model = load_encoder(parent.path, train=True)

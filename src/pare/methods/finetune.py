@@ -68,7 +68,7 @@ class Finetune:
             raise InputError(f"{ctx.base} has no tokenizer.json; save the base model's fast tokenizer beside it")
         model = load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed, train=True, pooling="none" if tags else None)
         rows = tokenize(tokenizer, [sample.text for sample in ctx.train], max_length, words=tags)
-        loss = CrossEntropy(torch.from_numpy(ctx.answers(ctx.train)), self.smoothing)
+        loss = CrossEntropy(torch.from_numpy(ctx.answers(ctx.train)), self.smoothing, ctx.kind)
         train(
             model,
             rows,

@@ -41,7 +41,7 @@ class Static:
     """``tokens`` kept, vectors of ``width``; ``rate`` is the peak learning rate.
 
     ``dropout``: the share of a text's tokens left out at a training step; ``teaching``: the weight of the teacher's
-    probabilities (at temperature 2) beside the labels.
+    probabilities (at temperature ``SOFT``) beside the labels.
     """
 
     tokens: Annotated[int, Meta(ge=100)] = 6000
@@ -92,9 +92,12 @@ class Static:
         """Trained embeddings, (tokens, width), with their weights multiplied in, and the head."""
         import torch
 
+        from pare.training.losses import TERMS
+
         torch.manual_seed(ctx.seed)
         embeddings = torch.nn.Parameter(torch.from_numpy(vectors.astype(np.float32)))
         head = torch.nn.Linear(vectors.shape[1], len(ctx.labels))
+        terms = TERMS[ctx.kind]
         targets, soft = torch.from_numpy(ctx.targets(ctx.train)), self._soft(ctx)
         per_epoch = -(-len(rows) // self.batch)
         steps = max(1, round(self.epochs * ctx.fidelity * per_epoch))
@@ -110,10 +113,9 @@ class Static:
                 ctx.progress(step / steps, "training embeddings")
             batch = order[step % per_epoch * self.batch :][: self.batch]
             logits = head(_pooled(embeddings, [rows[i] for i in batch], self.dropout, rng))
-            loss = torch.nn.functional.cross_entropy(logits, targets[batch])
+            loss = terms.gold(logits, targets[batch], 0.0)
             if soft is not None:
-                taught = torch.nn.functional.log_softmax(logits / 2, dim=1)
-                loss = loss + self.teaching * 4 * torch.nn.functional.kl_div(taught, soft[batch], reduction="batchmean")
+                loss = loss + self.teaching * SOFT**2 * terms.taught(logits, soft[batch], SOFT)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -121,18 +123,21 @@ class Static:
         return embeddings, head
 
     def _soft(self, ctx: BuildContext) -> Tensor | None:
-        """The teacher's probabilities of the train texts at temperature 2, (texts, labels)."""
+        """The teacher's probabilities of the train texts at temperature ``SOFT``, (texts, labels)."""
         if ctx.teacher is None or ctx.teacher.manifest.format != "encoder" or not self.teaching:
             return None
         import torch
 
+        from pare.training.losses import TERMS
         from pare.training.outputs import teacher_outputs
 
         texts = [sample.text for sample in ctx.train]
         outputs = teacher_outputs(ctx.teacher, texts, ctx.cache, ctx.threads, ctx.progress)
-        return torch.softmax(torch.from_numpy(outputs.logits) / 2, dim=1)
+        return TERMS[ctx.kind].soften(torch.from_numpy(outputs.logits), SOFT)
 
 
+SOFT = 2.0
+"""The temperature at which the teacher's probabilities are taught."""
 SCALE = 16.0
 """The pooled vector's length in training; the head's weights carry it when served, where the length is 1."""
 

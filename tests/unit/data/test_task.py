@@ -190,5 +190,5 @@ def test_a_task_that_tags_words_needs_no_columns() -> None:
     assert (named.data.input, named.data.target) == ("tokens", "tags")
     with pytest.raises(InputError, match="--input must be a column's name but got null"):
         Task.of("train.conll")
-    with pytest.raises(InputError, match="data.input is missing"):
+    with pytest.raises(InputError, match=r"data\.input is missing"):
         Task.parse("data: {path: train.conll}\n")
