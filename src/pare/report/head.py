@@ -7,7 +7,7 @@ from pare.report.figures import NONE, Better, interval, monthly, points, ratio_o
 from pare.report.html import Child, Html, join, tag
 from pare.report.parts import MEANING, Cell, Column, Row, Sources, figure_cell, lead, note, section, table
 from pare.report.view import View
-from pare.report.words import ASSUMES, meaning, plural
+from pare.report.words import ASSUMES, PARTS, meaning, plural
 from pare.types import Evidence, Quantity, Trial
 
 
@@ -275,7 +275,6 @@ def _against(
 def top(view: View) -> Html:
     """Everything above the first heading."""
     name = tag("span", tag("b", "pare"), " · ", tag("b", view.task.name))
-    kind = (
-        f"{view.facts.rows_read:,} rows, {len(view.facts.labels)} labels, {plural(len(view.complete), 'model')} built"
-    )
+    classes = f"{len(view.facts.labels)} {PARTS[view.task.kind]}s"
+    kind = f"{view.facts.rows_read:,} rows, {classes}, {plural(len(view.complete), 'model')} built"
     return join(tag("div", name, tag("span", kind), class_="eyebrow"), verdict(view), warnings(view), tiles(view))
