@@ -57,10 +57,11 @@ def command(
 ) -> None:
     """Classify texts: as arguments, in files, or the lines of standard input, each answered as it comes.
 
-    Of a CSV, TSV, JSONL or Parquet file the texts of one column are read, empty ones too, so that answers and rows match
-    one to one; any other file holds one text a line. Every text gives one JSON line: text, label (for tasks of other kinds
-    a list: labels, or tags), confidence, and whether it is above the deployment's threshold. With --log each request of a
-    log gives its line and the answer in the caller's form, null where the request does not fit and is for the incumbent.
+    Of a CSV, TSV, JSONL, Parquet or CoNLL file the texts of one column are read, empty ones too, so that answers and rows
+    match one to one; any other file holds one text a line. Every text gives one JSON line: text, label (for tasks of other
+    kinds a list: labels, or tags and the entities that they name), confidence, and whether it is above the deployment's
+    threshold. With --log each request of a log gives its line and the answer in the caller's form, null where the request
+    does not fit and is for the incumbent.
     """
     if log is not None:
         _replay(path, log)
@@ -86,7 +87,10 @@ def _line(text: str, found: Prediction, key: str, abstain: bool) -> bytes:
     given = found.label if key == "label" else found.labels
     said = None if abstain and found.abstain else given
     confidence = round(found.confidence, 4)
-    return msgspec.json.encode({"text": text, key: said, "confidence": confidence, "in_scope": not found.abstain})
+    named = {"entities": found.entities if said is not None else None} if key == "tags" else {}
+    return msgspec.json.encode(
+        {"text": text, key: said, **named, "confidence": confidence, "in_scope": not found.abstain}
+    )
 
 
 def _replay(path: Path, log: Path) -> None:
