@@ -246,7 +246,9 @@ def prove_more(run: str | Path, data: str | Path, listener: Listener | None = No
         spec = study.task.data
         dataset = prepare(spec, _recorded(), study.task.kind)
         study.same_data(dataset)
-        fresh, _ = prepare_more(spec, str(data), dataset.labels, proving.growth_of(study, dataset).more)
+        fresh, _ = prepare_more(
+            spec, str(data), dataset.labels, proving.growth_of(study, dataset).more, study.task.kind
+        )
         proving.grow(study, dataset, fresh, listener or Silent())
         page.write(study, dataset.dev, dataset.calibration)
     return study

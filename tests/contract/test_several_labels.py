@@ -139,6 +139,24 @@ def test_a_study_takes_several_labels_to_a_verdict_and_serves_them(tmp_path: Pat
     assert "example_f1" in page
     assert CliRunner().invoke(group, ["show", str(tmp_path / "run")]).exit_code == 0
 
+    pairs = pare.Task.of(
+        written(tmp_path / "more.jsonl", 700, first=5_000),
+        input="text",
+        target="topics",
+        kind="multilabel",
+        candidates="linear",
+        within=0.2,
+        reference=str(tmp_path / "run"),
+    )
+    against = pare.find(pairs, tmp_path / "against")
+    assert against.reference is not None
+    assert against.verdict is not None
+    assert against.complete[0].drop is not None
+    page = (tmp_path / "against" / "report.html").read_text(encoding="utf-8")
+    assert "gets wholly right" in page
+    assert "share wholly right among the answered" in page
+    assert "when wrong, mostly" not in page
+
     exact = replace(task, bar=replace(task.bar, metric="subset_accuracy"))
     other = pare.find(exact, tmp_path / "run").verdict
     assert other is not None

@@ -9,7 +9,7 @@ import click
 
 from pare import api
 from pare.cli.display import Display
-from pare.cli.inputs import bar_metrics
+from pare.cli.inputs import metric_help
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
 from pare.data.fields import FIELDS, flag, with_columns
 from pare.data.task import Task, with_flags
@@ -36,7 +36,8 @@ def _options(command: Any) -> Any:
 
 def _help(name: str) -> str:
     default, words = FIELDS[name].default, FIELDS[name].help
-    words = f"{words}: {', '.join(bar_metrics())}" if name == "bar.metric" else words
+    if name == "bar.metric":
+        return metric_help()
     if default is None or default is False:
         return words
     return f"{words}  [default: {','.join(default) if isinstance(default, tuple) else default}]"
