@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import pare
 from pare import api, runtimes
 from pare.cli import group
+from pare.data.task import with_flags
 from pare.errors import InputError
 from pare.evaluation.metrics import METRICS
 from pare.kinds import KINDS
@@ -185,6 +186,21 @@ def test_a_run_is_proven_against_a_file_of_predicted_labels(tmp_path: Path) -> N
     assert (verdict.answer, verdict.metric, verdict.reference_value) == ("pass", "example_f1", 1.0)
     with pytest.raises(InputError, match="of kind classify"):
         api.prove(tmp_path / "run", right, fresh, target="topics", metric="accuracy")
+
+
+def test_a_run_belongs_to_one_kind_of_task(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    rows = [json.loads(line) for line in written(tmp_path / "rows.jsonl", 400).read_text().splitlines()]
+    one = ({"text": row["text"], "label": (row["topics"] or ["card"])[0]} for row in rows)
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in one))
+    task = pare.Task.of(data, input="text", target="label", candidates="linear", at_least=0.3)
+    pare.find(task, tmp_path / "run").close()
+    other = with_flags(task, {"kind": "multilabel"})
+    with pytest.raises(InputError, match=r"another kind \(classify, now multilabel\)"):
+        pare.find(other, tmp_path / "run")
+    again = with_flags(other, {"bar.within": 0.3, "reference": str(tmp_path / "run")})
+    with pytest.raises(InputError, match="of kind classify, the task is of kind multilabel"):
+        pare.find(again, tmp_path / "again")
 
 
 def test_logged_answers_are_for_one_label_a_text(tmp_path: Path) -> None:

@@ -172,14 +172,15 @@ def unpaired(row: Row, kind: Kind) -> str:
     return f"{tags} tags for {words} words" if kind == "tag" and tags != words else ""
 
 
-def refuse_several(rows: Sequence[Row]) -> None:
-    """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells.
+def refuse_several(rows: Sequence[Row], marks: Sequence[str] = ("|", ";", ",")) -> None:
+    """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells. Where a cell
+    may hold several, only the comma is no mark: names often hold one.
 
     One cell in a hundred has to be so, and its parts to be known: alone for a comma, which names often hold; in any
     other cell for ``|`` and ``;``.
     """
     counts = Counter(row.label for row in rows)
-    for mark in ("|", ";", ","):
+    for mark in marks:
         joined = {label: _parts(label, mark) for label in counts if mark in label}
         cells_of = Counter(part for parts in joined.values() for part in parts)
         known = {label for label in counts if label not in joined}
@@ -189,9 +190,16 @@ def refuse_several(rows: Sequence[Row]) -> None:
         if sum(counts[label] for label in several) >= max(2, len(rows) / 100):
             row = next(row for row in rows if row.label in several)
             n = sum(counts[label] for label in several)
+            place = f"{row.file}, line {row.line}"
+            if "|" not in marks:
+                raise InputError(
+                    f"{place}: labels must be parted by '|' or ';' but {n} cells part them by '{mark}', "
+                    f"like {row.label!r}; write them so, or as a JSON list"
+                )
+            parted = " and part labels by '|'" if mark == "," else ""
             raise InputError(
-                f"{row.file}, line {row.line}: the target must hold one label but {n} cells hold several, "
-                f"like {row.label!r}; set kind: multilabel if texts have several labels, else keep one label a row"
+                f"{place}: the target must hold one label but {n} cells hold several, like {row.label!r}; "
+                f"set kind: multilabel{parted} if texts have several labels, else keep one label a row"
             )
 
 

@@ -131,6 +131,8 @@ def prepare(spec: DataSpec, recorded: Membership | None = None, kind: Kind = "cl
     main, aside_unfit = _whole(read, spec, task)
     if kind == "classify":
         refuse_several(main)
+    elif kind == "multilabel":
+        refuse_several(main, (",",))
     sealed = keep_sealed(row for row in main if row.sealed)
     kept, aside_same = keep_one((row for row in main if not row.sealed), recorded)
     kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded, task)

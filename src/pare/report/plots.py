@@ -58,6 +58,7 @@ def abstention(view: View) -> Html:
     threshold = decoding.get("threshold")
     kind = view.task.kind
     curve = coverage(view.calibration, view.facts.labels, found, decoding.get("temperature", 1.0), kind_of(kind))
+    held = "answer “none of these”" if kind == "classify" else "hold its answer back"
     right = "accuracy" if kind == "classify" else f"share {RIGHT[kind]}"
     answered = Series("share answered", "answered", [(t, kept) for t, kept, _ in curve.steps])
     accuracy = Series(f"{right} among the answered", "accuracy", [(t, a) for t, _, a in curve.steps if a is not None])
@@ -70,7 +71,7 @@ def abstention(view: View) -> Html:
         "abstention",
         title,
         lead(
-            f"{trial.candidate.name} can answer “none of these” where its confidence is below a threshold. On "
+            f"{trial.candidate.name} can {held} where its confidence is below a threshold. On "
             f"{curve.n:,} calibration rows: {_deployed(curve, threshold, RIGHT[kind])}"
         ),
         tag(

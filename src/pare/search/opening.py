@@ -15,6 +15,7 @@ from pare.errors import InputError, MissingExtra
 from pare.evaluation.metrics import Metric, bar_metric
 from pare.families import read_config
 from pare.families.tokens import script_advice, scripts_unknown, token_facts
+from pare.kinds import kind_of
 from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.planner import estimate
@@ -216,6 +217,10 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
         f"{dataset.test.n:,} sealed"
     )
     notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}"]
+    if task.kind == "multilabel":
+        sizes = [len(kind_of(task.kind).parts(sample.label)) for sample in dataset.train]
+        none = percent(sizes.count(0) / len(sizes))
+        notes.append(f"labels: {sum(sizes) / len(sizes):.2f} a train row; {none} of the train rows name none")
     share = dataset.test.n / (len(dataset.train) + len(dataset.dev) + len(dataset.calibration) + dataset.test.n)
     if facts.recorded and task.data.test is None and abs(share - task.data.test_share) > 0.05:
         notes.append(

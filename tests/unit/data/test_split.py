@@ -622,3 +622,11 @@ def test_fresh_rows_of_several_labels_join_if_all_of_them_are_known(tmp_path: Pa
     sealed, aside = prepare_more(spec, save(tmp_path / "more.csv", fresh), data.labels, (), "multilabel")
     assert sorted(row.label for row in sealed.open("tests")) == ["[]", "c0|c1"]
     assert [item.reason for item in aside] == ["label new is none of the task's"]
+
+
+def test_labels_that_are_parted_by_commas_are_refused_with_the_marks_that_part_them(tmp_path: Path) -> None:
+    rows = [row | {"label": row["label"].replace("|", ", ")} for row in several(200)]
+    with pytest.raises(InputError, match=r"labels must be parted by '\|' or ';' but \d+ cells part them by ','"):
+        split_as("multilabel", tmp_path, rows)
+    with pytest.raises(InputError, match=r"set kind: multilabel and part labels by '\|'"):
+        split(tmp_path, [row for row in rows if row["label"] != "[]"])
