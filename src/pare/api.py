@@ -16,6 +16,7 @@ from pare.data.read import Columns
 from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
+from pare.kinds import kind_of
 from pare.logs import read_log
 from pare.logs.contract import Contract
 from pare.remote import Progress
@@ -35,7 +36,7 @@ from pare.search import run as searching
 from pare.search import verdict as proving
 from pare.search.listener import Listener, Silent
 from pare.search.opening import open_session
-from pare.search.predictions import check_models, check_unseen, identity, judged, labelled
+from pare.search.predictions import check_models, check_unseen, identity, judged, kind_of_models, labelled
 from pare.search.proving import judge, kind_of_test, plan_id
 from pare.search.review import Review, Reviewed
 from pare.search.space import REFERENCE
@@ -218,7 +219,7 @@ def review(run: str | Path) -> Review:
     """The sealed rows whose labels would decide a study on logged answers. Raises InputError where none would."""
     study = Study.open(run)
     try:
-        dataset = prepare(study.task.data, _recorded())
+        dataset = prepare(study.task.data, _recorded(), study.task.kind)
         study.same_data(dataset)
         return reviewing.review_of(study, dataset)
     finally:
@@ -232,7 +233,7 @@ def take_labels(run: str | Path, labels: Mapping[str, str], reviewer: str = "me"
     """
     study = Study.open(run)
     with locked(study.path):
-        dataset = prepare(study.task.data, _recorded())
+        dataset = prepare(study.task.data, _recorded(), study.task.kind)
         study.same_data(dataset)
         found = reviewing.take(study, dataset, labels, reviewer)
         page.write(study, dataset.dev, dataset.calibration)
@@ -257,7 +258,7 @@ def bench(run: str | Path, against: str = "", threads: int | None = None, rounds
         if winner is None:
             raise InputError(f"{run} has no finished trial to measure; run pare find first")
         other = against or REFERENCE
-        dataset = prepare(study.task.data, _recorded())
+        dataset = prepare(study.task.data, _recorded(), study.task.kind)
         texts = [sample.text for sample in dataset.dev[: searching.MEASURED_TEXTS]]
         pairs = [(name, study.deployed(name), _runtime(study, name)) for name in (winner.candidate.name, other)]
         return compare(pairs, threads or runtimes.this_device().cores, texts, rounds)
@@ -270,10 +271,14 @@ def prove_more(run: str | Path, data: str | Path, listener: Listener | None = No
     study = Study.open(run)
     with locked(study.path):
         spec = study.task.data
-        dataset = prepare(spec, _recorded())
+        dataset = prepare(spec, _recorded(), study.task.kind)
         study.same_data(dataset)
         fresh, _ = prepare_more(
-            spec, str(data), dataset.labels, (*proving.growth_of(study, dataset).more, *dataset.beside)
+            spec,
+            str(data),
+            dataset.labels,
+            (*proving.growth_of(study, dataset).more, *dataset.beside),
+            study.task.kind,
         )
         proving.grow(study, dataset, fresh, listener or Silent())
         page.write(study, dataset.dev, dataset.calibration)
@@ -288,27 +293,29 @@ def prove(
     input: str = "text",
     target: str = "label",
     within: float = 0.02,
-    metric: str = "accuracy",
+    metric: str | None = None,
     confidence: float = 0.95,
 ) -> Verdict:
     """The proof alone: is ``candidate`` within so many points of ``against`` on labelled rows?
 
     Both are artifacts, runs, or files of predictions (one per row of ``data``, in its order). Reading rows that an
-    earlier plan has read is a further look and is tested at its smaller level. Raises InputError for bad input, and
+    earlier plan has read is a further look and is tested at its smaller level. ``metric`` is by default that of the kind
+    of the models. Raises InputError for bad input, and
     where an artifact or a run may have been built with some of the rows; no look is booked then.
     """
-    measure = bar_metric(metric)
     within = check("bar.within", within, "within")
     confidence = check("bar.confidence", confidence, "confidence")
     models = [Path(candidate), Path(against)]
-    samples = labelled(Path(data), input, target)
+    kind = kind_of_models(models, metric)
+    measure = bar_metric(metric or kind_of(kind).metric, kind)
+    samples = labelled(Path(data), input, target, kind)
     check_models(models, samples, measure)
     rows = Sealed(sorted(samples, key=lambda sample: sample.id))
     plan = ProofPlan(
         reference=identity(models[1]),
         artifacts=(identity(models[0]),),
         names=(models[0].name,),
-        metric=metric,
+        metric=measure.name,
         within=within,
         at_least=None,
         alpha=1 - confidence,

@@ -16,15 +16,16 @@ Where a text has fewer than W words, logits are NaN and targets and decisions ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.types import Kind
+from pare.types import Entity, Kind
 
-__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "TaskKind", "classes_of", "kind_of"]
+__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "Span", "TaskKind", "classes_of", "entities", "kind_of", "spans"]
 
 Ints = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -61,6 +62,10 @@ class TaskKind(Protocol):
         """One sample's decision as a cell."""
         ...
 
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        """The logits' shape, at least one sample; -1 where the texts decide it."""
+        ...
+
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         """The decisions that make up the answers, one of several options each: (decisions, options) and (decisions,)."""
         ...
@@ -88,6 +93,9 @@ class Classify:
 
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return classes[int(decided)]
+
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, classes
 
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         return logits.astype(np.float64), targets
@@ -117,6 +125,9 @@ class Multilabel:
 
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return MARK.join(name for name, holds in zip(classes, decided, strict=True) if holds) or NOTHING
+
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, classes
 
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         holds = logits.astype(np.float64).reshape(-1)
@@ -150,6 +161,9 @@ class Tag:
     def say(self, decided: Ints, classes: Sequence[str]) -> str:
         return " ".join(classes[int(i)] for i in decided if i >= 0)
 
+    def shape(self, samples: int, classes: int) -> tuple[int, ...]:
+        return samples, -1, classes
+
     def choices(self, logits: Logits, targets: Ints) -> tuple[Floats, Ints]:
         words = targets >= 0
         return logits[words].astype(np.float64), targets[words]
@@ -171,6 +185,50 @@ def kind_of(name: Kind) -> TaskKind:
 def classes_of(kind: TaskKind, cells: Iterable[str]) -> tuple[str, ...]:
     """Every class that the cells name, sorted."""
     return tuple(sorted({part for cell in cells for part in kind.parts(cell)}))
+
+
+class Span(NamedTuple):
+    """An entity: its type, its first word, and the word after its last."""
+
+    type: str
+    start: int
+    end: int
+
+
+def spans(tags: Sequence[str]) -> list[Span]:
+    """The entities that a tag sequence names, by the rules of conlleval (Tjong Kim Sang and Buchholz 2000).
+
+    They are lenient: an I- that continues nothing, or another type, begins an entity. S- (U-) is an entity of one word and
+    E- (L-) ends one. A tag without such a prefix is its own type, and its neighbours of that type belong to it.
+
+    >>> spans(["B-place", "I-place", "O", "I-person"])
+    [Span(type='place', start=0, end=2), Span(type='person', start=3, end=4)]
+    """
+    found: list[Span] = []
+    begun, before, ended = 0, "", True
+    for at, tag in enumerate([*tags, OUTSIDE]):
+        prefix, type = ("", "") if tag == OUTSIDE else (tag[0], tag[2:]) if tag[1:2] == "-" else ("", tag)
+        if before and (type != before or ended or prefix in _BEGINS):
+            found.append(Span(before, begun, at))
+            before = ""
+        if type and not before:
+            begun = at
+        before, ended = type, prefix in _ENDS
+    return found
+
+
+_BEGINS, _ENDS = ("B", "S", "U"), ("E", "L", "S", "U")
+
+
+def entities(text: str, tags: Sequence[str]) -> tuple[Entity, ...]:
+    """The entities that the tags of a text's words name, with their characters in the text as it was given.
+
+    >>> entities("in  New York ", ["O", "B-place", "I-place"])
+    (Entity(type='place', text='New York', start=4, end=12),)
+    """
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    found = ((span.type, words[span.start][0], words[span.end - 1][1]) for span in spans(tags))
+    return tuple(Entity(type, text[start:end], start, end) for type, start, end in found)
 
 
 def _surest(logits: Logits, temperature: float) -> Floats:

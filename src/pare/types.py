@@ -241,12 +241,28 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """What a text names: its type, and the characters ``start`` up to but not including ``end`` of the caller's text."""
+
+    type: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold."""
+    """An engine's answer to one text. ``abstain`` says that the confidence is below the deployment's threshold.
+
+    ``label`` is a cell in the form of the kind (``pare.kinds``). Where that is no single label, ``labels`` are its parts:
+    the labels that hold, or a tag for each word; ``entities`` are what tags name.
+    """
 
     label: str
     confidence: float
     abstain: bool = False
+    labels: tuple[str, ...] = ()
+    entities: tuple[Entity, ...] = ()
 
 
 # -- results ----------------------------------------------------------------------------------------------------------

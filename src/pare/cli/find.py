@@ -9,9 +9,9 @@ import click
 
 from pare import api
 from pare.cli.display import Display
-from pare.cli.inputs import bar_metrics
+from pare.cli.inputs import metric_help
 from pare.cli.output import EXIT_CODES, emit, json_flag, say
-from pare.data.fields import FIELDS, flag
+from pare.data.fields import FIELDS, flag, with_columns
 from pare.data.read import Columns
 from pare.data.task import Task, with_flags
 from pare.errors import InputError, nearest
@@ -38,7 +38,8 @@ def _options(command: Any) -> Any:
 
 def _help(name: str) -> str:
     default, words = FIELDS[name].default, FIELDS[name].help
-    words = f"{words}: {', '.join(bar_metrics())}" if name == "bar.metric" else words
+    if name == "bar.metric":
+        return metric_help()
     if default is None or default is False:
         return words
     return f"{words}  [default: {','.join(default) if isinstance(default, tuple) else default}]"
@@ -81,7 +82,7 @@ def command(
     elif labels is not None:
         raise InputError("--labels is for a job of a log: give --job too, or name the label's column with --target")
     task = _task(source, given)
-    bar_metric(task.bar.metric)
+    bar_metric(task.bar.metric, task.kind)
     if task_only and as_json:
         emit(task)
     elif task_only or not (as_json or source.endswith(TASK_FILES)):
@@ -126,6 +127,7 @@ def _task(source: str, given: dict[str, Any]) -> Task:
     if source.endswith(TASK_FILES):
         _check_exists(Path(source))
         return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
+    given = with_columns(given)
     for needed in ("data.input", "data.target"):
         if needed not in given:
             raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")

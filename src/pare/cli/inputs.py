@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
+from pare.data.fields import DEFAULT_METRICS
 from pare.errors import InputError
-from pare.evaluation.metrics import known_metrics
+from pare.evaluation.metrics import metrics_of
 from pare.search.study import LEDGER, TASK
+from pare.types import Kind
 
 
 def is_run(folder: Path) -> bool:
@@ -28,6 +31,8 @@ def check_runs(*folders: Path | None) -> None:
             is_run(folder)
 
 
-def bar_metrics() -> list[str]:
-    """The metrics that a bar can be on."""
-    return [measure.name for measure in known_metrics().values() if measure.additive]
+def metric_help() -> str:
+    """The metrics that a bar can be on, by kind of task, with the defaults."""
+    known = {kind: [m.name for m in metrics_of(kind).values() if m.additive] for kind in get_args(Kind)}
+    words = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in known.items() if names)
+    return f"what quality is, for {words}  [default: {DEFAULT_METRICS}]"

@@ -8,7 +8,7 @@ import click
 
 from pare import api
 from pare.cli.display import Display
-from pare.cli.inputs import bar_metrics, check_runs
+from pare.cli.inputs import check_runs, metric_help
 from pare.cli.output import EXIT_CODES, emit, json_flag
 from pare.data.fields import check
 from pare.errors import InputError
@@ -31,7 +31,7 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="absolute points of the reference, as a fraction; 0 asks for no drop at all",
 )
-@click.option("--metric", default="accuracy", show_default=True, help=f"what quality is: {', '.join(bar_metrics())}")
+@click.option("--metric", help=metric_help())
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="how sure the proof has to be")
 @json_flag
 @click.pass_context
@@ -44,7 +44,7 @@ def command(
     input_column: str,
     target: str,
     within: float,
-    metric: str,
+    metric: str | None,
     confidence: float,
     as_json: bool,
 ) -> None:

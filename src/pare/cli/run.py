@@ -21,11 +21,13 @@ from pare.data.read import SUFFIXES, Columns, rows
 from pare.errors import InputError
 from pare.runtimes import load
 from pare.search.study import LEDGER, Study, artifact_at
-from pare.types import Prediction
+from pare.types import Kind, Prediction
 
 BATCH = 256
 """The most texts in one call of the model, and in one write."""
 READ_BYTES = 1 << 16
+ANSWERS: dict[Kind, str] = {"classify": "label", "multilabel": "labels", "tag": "tags"}
+"""The key under which a line holds the answer: a label, or a list."""
 TABLES = (*SUFFIXES, ".json")
 """Files of rows, also packed (``.gz``). Any other file holds one text a line."""
 
@@ -55,10 +57,11 @@ def command(
 ) -> None:
     """Classify texts: as arguments, in files, or the lines of standard input, each answered as it comes.
 
-    Of a CSV, TSV, JSONL or Parquet file the texts of one column are read, empty ones too, so that answers and rows match
-    one to one; any other file holds one text a line. Every text gives one JSON line: text, label, confidence, and whether
-    it is above the deployment's threshold. With --log each request of a log gives its line and the answer in the caller's
-    form, null where the request does not fit and is for the incumbent.
+    Of a CSV, TSV, JSONL, Parquet or CoNLL file the texts of one column are read, empty ones too, so that answers and rows
+    match one to one; any other file holds one text a line. Every text gives one JSON line: text, label (for tasks of other
+    kinds a list: labels, or tags and the entities that they name), confidence, and whether it is above the deployment's
+    threshold. With --log each request of a log gives its line and the answer in the caller's form, null where the request
+    does not fit and is for the incumbent.
     """
     if log is not None:
         _replay(path, log)
@@ -71,20 +74,23 @@ def command(
         if not model and study.winner is None:
             say(f"pare: {path} has no proven winner; this is its {name}. --model names another candidate")
         study.close()
-    engine = load(artifact, threads=threads)
+    engine, key = load(artifact, threads=threads), ANSWERS[artifact.manifest.kind]
     try:
         for batch in _batches(texts, column or "text"):
             found = engine.classify(batch)
-            click.echo(b"\n".join(_line(text, answer, abstain) for text, answer in zip(batch, found, strict=True)))
+            click.echo(b"\n".join(_line(text, answer, key, abstain) for text, answer in zip(batch, found, strict=True)))
     finally:
         engine.close()
 
 
-def _line(text: str, found: Prediction, abstain: bool) -> bytes:
-    label = None if abstain and found.abstain else found.label
+def _line(text: str, found: Prediction, key: str, abstain: bool) -> bytes:
+    given = found.label if key == "label" else found.labels
+    said = None if abstain and found.abstain else given
     confidence = round(found.confidence, 4)
-    answer = {"text": text, "label": label, "confidence": confidence, "in_scope": not found.abstain}
-    return msgspec.json.encode(answer)
+    named = {"entities": found.entities if said is not None else None} if key == "tags" else {}
+    return msgspec.json.encode(
+        {"text": text, key: said, **named, "confidence": confidence, "in_scope": not found.abstain}
+    )
 
 
 def _replay(path: Path, log: Path) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from pare.data.read import Row
 from pare.errors import InputError
-from pare.types import Quarantined, Sample, Side
+from pare.kinds import MARK, TaskKind
+from pare.types import Kind, Quarantined, Sample, Side
 
 __all__ = [
     "OTHER",
@@ -30,6 +31,7 @@ __all__ = [
     "refuse_several",
     "set_aside",
     "set_beside_aside",
+    "unpaired",
 ]
 
 RARE_MINIMUM = 8
@@ -185,21 +187,31 @@ def rare_labels(counts: Mapping[str, int]) -> tuple[frozenset[str], int]:
     return frozenset(label for label, n in counts.items() if n < minimum), minimum
 
 
-def merge_rare(kept: Sequence[Kept], rare: Collection[str]) -> list[Kept]:
-    """The rows with rare labels renamed to ``other``. Ids stay, so that the recorded membership holds."""
-    return [
-        replace(item, sample=replace(item.sample, label=OTHER)) if item.sample.label in rare else item for item in kept
-    ]
+def merge_rare(kept: Sequence[Kept], rare: Collection[str], kind: TaskKind) -> list[Kept]:
+    """The rows with rare labels renamed to ``other``, once a row. Ids stay, so that the recorded membership holds."""
+
+    def merged(cell: str) -> str:
+        parts = kind.parts(cell)
+        return MARK.join(sorted({OTHER if part in rare else part for part in parts})) if {*parts} & {*rare} else cell
+
+    return [replace(item, sample=replace(item.sample, label=merged(item.sample.label))) for item in kept]
 
 
-def refuse_several(rows: Sequence[Row]) -> None:
-    """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells.
+def unpaired(row: Row, kind: Kind) -> str:
+    """Why a row's tags cannot be those of its words; empty where they can, and for other kinds."""
+    words, tags = len(row.text.split()), len(row.label.split())
+    return f"{tags} tags for {words} words" if kind == "tag" and tags != words else ""
+
+
+def refuse_several(rows: Sequence[Row], marks: Sequence[str] = ("|", ";", ",")) -> None:
+    """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells. Where a cell
+    may hold several, only the comma is no mark: names often hold one.
 
     One cell in a hundred has to be so, and its parts to be known: alone for a comma, which names often hold; in any
     other cell for ``|`` and ``;``.
     """
     counts = Counter(row.label for row in rows)
-    for mark in ("|", ";", ","):
+    for mark in marks:
         joined = {label: _parts(label, mark) for label in counts if mark in label}
         cells_of = Counter(part for parts in joined.values() for part in parts)
         known = {label for label in counts if label not in joined}
@@ -209,9 +221,16 @@ def refuse_several(rows: Sequence[Row]) -> None:
         if sum(counts[label] for label in several) >= max(2, len(rows) / 100):
             row = next(row for row in rows if row.label in several)
             n = sum(counts[label] for label in several)
+            place = f"{row.file}, line {row.line}"
+            if "|" not in marks:
+                raise InputError(
+                    f"{place}: labels must be parted by '|' or ';' but {n} cells part them by '{mark}', "
+                    f"like {row.label!r}; write them so, or as a JSON list"
+                )
+            parted = " and part labels by '|'" if mark == "," else ""
             raise InputError(
-                f"{row.file}, line {row.line}: the target must hold one label but {n} cells hold several, "
-                f"like {row.label!r}; keep one label a row, or make a column for each label"
+                f"{place}: the target must hold one label but {n} cells hold several, like {row.label!r}; "
+                f"set kind: multilabel{parted} if texts have several labels, else keep one label a row"
             )
 
 

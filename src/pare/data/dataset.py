@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pare.artifacts import write_table
 from pare.data.clean import (
@@ -21,14 +23,20 @@ from pare.data.clean import (
     refuse_several,
     set_aside,
     set_beside_aside,
+    unpaired,
 )
 from pare.data.extra import Extra, read_extra, screen_synthetic, seen_key
 from pare.data.read import Columns, Row, rows
+from pare.data.sealed import Sealed, row_hash
 from pare.data.split import assign, group_rows, one_of_alike
 from pare.errors import InputError
-from pare.types import DataSpec, Quarantined, Sample, Side
+from pare.kinds import TaskKind, classes_of, kind_of
+from pare.types import DataSpec, Kind, Quarantined, Sample, Side
 
 __all__ = ["Dataset", "Facts", "Membership", "Sealed", "prepare", "prepare_more", "screen", "write_quarantine"]
+
+EMPTY = " empty"
+"""How the reason ends that a row is set aside because a cell is empty."""
 
 Membership = Mapping[str, Side]
 """Sample ids and the side each was recorded on. It is read before a split and written after it; sealed rows never leave."""
@@ -55,42 +63,10 @@ class Facts:
     recorded: int
 
 
-class Sealed:
-    """The sealed side. Its rows are given out by ``open`` only, to whoever names the frozen plan they are read for.
-
-    An honest API's guard against reading by accident; it is no lock.
-    """
-
-    __slots__ = ("__rows", "answers", "classes", "hash", "ids", "n", "units")
-
-    def __init__(self, samples: Iterable[Sample]) -> None:
-        self.__rows = tuple(samples)
-        self.n = len(self.__rows)
-        self.ids = tuple(sample.id for sample in self.__rows)
-        self.units = len({sample.unit for sample in self.__rows})
-        self.classes: Mapping[str, int] = dict(sorted(Counter(sample.label for sample in self.__rows).items()))
-        self.hash = _hash(self.ids)
-        self.answers = _hash(f"{sample.id} {sample.answer}" for sample in self.__rows)
-
-    def open(self, plan_id: str) -> tuple[Sample, ...]:
-        """The sealed rows, for the frozen plan of that id. Raises ValueError without one."""
-        if not plan_id:
-            raise ValueError("sealed rows are read for a frozen plan only: store the plan, then pass its id")
-        return self.__rows
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __iter__(self) -> Iterator[Sample]:
-        raise TypeError("sealed rows are read through open(plan_id)")
-
-    def __repr__(self) -> str:
-        return f"Sealed(n={self.n}, hash={self.hash})"
-
-
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled rows on their sides. ``labels`` are sorted; ``hash`` covers every row's id and side, and what is unlabelled.
+    """Labelled rows on their sides. ``labels`` are the classes, sorted; ``hash`` covers every row's id and side, and what is
+    unlabelled.
 
     ``train`` ends with the synthetic rows; ``unlabelled`` are texts to learn from beside it. The others are real rows.
     """
@@ -104,6 +80,11 @@ class Dataset:
     facts: Facts
     hash: str
     unlabelled: tuple[str, ...] = ()
+    kind: Kind = "classify"
+
+    def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """What is right for some samples, in the form of the kind (``pare.kinds``)."""
+        return kind_of(self.kind).targets([sample.label for sample in samples], self.labels)
 
     @property
     def real(self) -> tuple[Sample, ...]:
@@ -128,20 +109,24 @@ class Dataset:
         return {seen_key(sample.text): "train" for sample in self.beside}
 
 
-def prepare(spec: DataSpec, recorded: Membership | None = None) -> Dataset:
+def prepare(spec: DataSpec, recorded: Membership | None = None, kind: Kind = "classify") -> Dataset:
     """Reads, cleans and splits the rows of ``spec``. ``recorded`` is what an earlier split of these data recorded.
+
+    Classes are those that the cells of the target name, each counted by the rows that name it.
 
     Synthetic rows and unlabelled texts join train when that is done. Raises InputError where the rows cannot be read,
     hold one class only, or leave a single class to train on.
     """
-    split = _split(spec, recorded or {})
-    return _joined(split.dataset, read_extra(spec, split.placed, split.dataset.quarantined, split.dataset.labels))
+    split = _split(spec, recorded or {}, kind)
+    return _joined(split.dataset, read_extra(spec, split.placed, split.dataset.quarantined, split.dataset.labels, kind))
 
 
-def screen(spec: DataSpec, invented: Iterable[Row], recorded: Membership) -> tuple[list[Sample], list[Quarantined]]:
+def screen(
+    spec: DataSpec, invented: Iterable[Row], recorded: Membership, kind: Kind = "classify"
+) -> tuple[list[Sample], list[Quarantined]]:
     """Which of these rows could join the train side of ``spec`` as synthetic ones, and why the others could not."""
-    split = _split(spec, recorded)
-    return screen_synthetic(invented, split.placed, split.dataset.quarantined, split.dataset.labels)
+    split = _split(spec, recorded, kind)
+    return screen_synthetic(invented, split.placed, split.dataset.quarantined, split.dataset.labels, kind)
 
 
 class _Split(NamedTuple):
@@ -155,7 +140,7 @@ def _joined(dataset: Dataset, extra: Extra) -> Dataset:
     """A data set with what is trained on beside its own rows. Without any of it, it stays as it is."""
     hashed = dataset.hash
     if extra.synthetic or extra.unlabelled:
-        hashed = _hash([hashed, *(f"synthetic {sample.id}" for sample in extra.synthetic), *extra.unlabelled])
+        hashed = row_hash([hashed, *(f"synthetic {sample.id}" for sample in extra.synthetic), *extra.unlabelled])
     return replace(
         dataset,
         train=(*dataset.train, *extra.synthetic),
@@ -165,26 +150,30 @@ def _joined(dataset: Dataset, extra: Extra) -> Dataset:
     )
 
 
-def _split(spec: DataSpec, recorded: Membership) -> _Split:
+def _split(spec: DataSpec, recorded: Membership, kind: Kind) -> _Split:
     """Reads, cleans and splits the real rows."""
-    read = _read(spec)
-    main, aside_empty = _whole(read, spec)
-    refuse_several(main)
+    task = kind_of(kind)
+    read = _read(spec, kind)
+    main, aside_unfit = _whole(read, spec, task)
+    if kind == "classify":
+        refuse_several(main)
+    elif kind == "multilabel":
+        refuse_several(main, (",",))
     sealed = keep_sealed(row for row in main if row.sealed)
     kept, aside_same = keep_one((row for row in main if not row.sealed), recorded)
-    kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded)
+    kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded, task)
     rest, aside_beside, near = set_beside_aside(kept, sealed)
     groups = group_rows([item.sample for item in rest], near)
     share = 0.0 if sealed else spec.test_share
     by_time = spec.time is not None and share > 0
-    sides = assign(rest, groups, test_share=share, by_time=by_time, recorded=recorded, least=_least(minimum))
+    sides = assign(rest, groups, test_share=share, by_time=by_time, recorded=recorded, least=_least(minimum), kind=task)
     drawn, aside_alike = one_of_alike(rest, sides, near, recorded, by_time=by_time)
-    placed, aside_unlearnt = _learnable([*drawn, *((item, "test") for item in sealed)], rare, minimum, spec)
-    aside = [*aside_empty, *aside_same, *aside_rare, *aside_beside, *aside_alike, *aside_unlearnt]
+    placed, aside_unlearnt = _learnable([*drawn, *((item, "test") for item in sealed)], rare, minimum, spec, task)
+    aside = [*aside_unfit, *aside_same, *aside_rare, *aside_beside, *aside_alike, *aside_unlearnt]
     sizes = Counter(near)
     facts = Facts(
         read=len(read),
-        empty=len(aside_empty),
+        empty=sum(item.reason.endswith(EMPTY) for item in aside_unfit),
         duplicates=sum(item.reason.startswith("duplicate") for item in aside_same),
         contradictions=sum(not item.reason.startswith("duplicate") for item in aside_same),
         near_duplicates=sum(n for n in sizes.values() if n > 1),
@@ -196,11 +185,11 @@ def _split(spec: DataSpec, recorded: Membership) -> _Split:
         rare_minimum=minimum,
         recorded=sum(item.sample.id in recorded for item, _ in placed),
     )
-    return _Split(_dataset(placed, aside, facts), placed)
+    return _Split(_dataset(placed, aside, facts, task), placed)
 
 
 def prepare_more(
-    spec: DataSpec, path: str, labels: Sequence[str], earlier: Sequence[Sample] = ()
+    spec: DataSpec, path: str, labels: Sequence[str], earlier: Sequence[Sample] = (), kind: Kind = "classify"
 ) -> tuple[Sealed, tuple[Quarantined, ...]]:
     """Fresh sealed rows from the file ``path``, for candidates that are frozen already, and what was set aside of it.
 
@@ -209,12 +198,12 @@ def prepare_more(
     not among ``labels``, were seen or cannot be answered. Of fresh rows that are near-duplicates one stays.
     Raises InputError where a file cannot be read or no fresh row is left.
     """
-    columns = Columns.of(spec)
-    seen = [*keep_sealed(row for row in _read(spec) if row.text.strip()), *keep_seen(earlier)]
+    columns = Columns.of(spec, kind)
+    seen = [*keep_sealed(row for row in _read(spec, kind) if row.text.strip()), *keep_seen(earlier)]
     fresh: list[Row] = []
     aside: list[Quarantined] = []
     for row in rows(path, columns):
-        why = _unfit(row, labels)
+        why = _unfit(row, labels, kind_of(kind))
         if why:
             aside.append(set_aside(row, why))
         else:
@@ -231,19 +220,20 @@ def prepare_more(
     return Sealed(ordered), tuple(sorted(aside, key=lambda item: item.line))
 
 
-def _unfit(row: Row, labels: Sequence[str]) -> str:
+def _unfit(row: Row, labels: Sequence[str], kind: TaskKind) -> str:
     if not row.text.strip() or not row.label:
         return "text or label empty"
-    return "" if row.label in labels else f"label {row.label} is none of the task's"
+    other = next((part for part in kind.parts(row.label) if part not in labels), "")
+    return f"label {other} is none of the task's" if other else unpaired(row, kind.name)
 
 
 def _first(aside: Sequence[Quarantined]) -> str:
     return min(aside, key=lambda item: item.line).reason if aside else "empty"
 
 
-def _read(spec: DataSpec) -> list[Row]:
+def _read(spec: DataSpec, kind: Kind) -> list[Row]:
     """All rows of a specification. With a sealed file of its own, that file and no other holds the sealed rows."""
-    columns = Columns.of(spec)
+    columns = Columns.of(spec, kind)
     found = list(rows(spec.path, columns))
     if spec.test is not None:
         found = [replace(row, sealed=False) for row in found]
@@ -253,20 +243,22 @@ def _read(spec: DataSpec) -> list[Row]:
     return found
 
 
-def _whole(read: Sequence[Row], spec: DataSpec) -> tuple[list[Row], list[Quarantined]]:
-    """The rows that have a text and a label (and a time, to cut by); the others are set aside."""
+def _whole(read: Sequence[Row], spec: DataSpec, kind: TaskKind) -> tuple[list[Row], list[Quarantined]]:
+    """The rows that have a text, a label (and a time, to cut by) that fit each other; the others are set aside."""
     whole: list[Row] = []
     aside: list[Quarantined] = []
     for row in read:
         needed = {spec.input: row.text.strip(), spec.target: row.label} | ({spec.time: row.time} if spec.time else {})
         missing = [name for name, value in needed.items() if not value]
         if missing:
-            aside.append(set_aside(row, f"{' and '.join(missing)} empty"))
+            aside.append(set_aside(row, f"{' and '.join(missing)}{EMPTY}"))
+        elif reason := unpaired(row, kind.name):
+            aside.append(set_aside(row, reason))
         else:
             whole.append(row)
-    labels = {row.label for row in whole}
+    labels = classes_of(kind, {row.label for row in whole})
     if len(labels) < 2:
-        found = f"only {next(iter(labels))}" if labels else "none"
+        found = f"only {labels[0]}" if labels else "none"
         raise InputError(
             f"{spec.path}: {spec.target} must hold two classes or more but has {found}; add rows of others"
         )
@@ -279,26 +271,31 @@ def _whole(read: Sequence[Row], spec: DataSpec) -> tuple[list[Row], list[Quarant
 
 
 def _set_rare_aside(
-    kept: Sequence[Kept], spec: DataSpec, recorded: Membership
+    kept: Sequence[Kept], spec: DataSpec, recorded: Membership, kind: TaskKind
 ) -> tuple[list[Kept], list[Quarantined], dict[str, int], int]:
-    """Sets rows of rare labels aside, or merges them. A label with recorded sealed rows is never rare."""
-    counts = Counter(item.sample.label for item in kept)
+    """Sets rows that name a rare label aside, or merges the labels. One with recorded sealed rows is never rare."""
+    counts = _counts((item.sample for item in kept), kind)
     rare, minimum = rare_labels(counts)
-    rare -= {item.sample.label for item in kept if recorded.get(item.sample.id) == "test"}
+    rare -= {*_counts((item.sample for item in kept if recorded.get(item.sample.id) == "test"), kind)}
     named = {label: counts[label] for label in sorted(rare)}
     if spec.rare == "other":
         merged = counts[OTHER] * (OTHER not in rare) + sum(named.values())
         if merged >= minimum:
-            return merge_rare(kept, rare), [], named, minimum
-    stay = [item for item in kept if item.sample.label not in rare]
-    aside = [
-        set_aside(item.row, _rare(item.sample.label, counts, minimum)) for item in kept if item.sample.label in rare
-    ]
+            return merge_rare(kept, rare, kind), [], named, minimum
+    stay: list[Kept] = []
+    aside: list[Quarantined] = []
+    for item in kept:
+        label = next((part for part in kind.parts(item.sample.label) if part in rare), "")
+        if label:
+            aside.append(set_aside(item.row, f"label {label} has {counts[label]} rows, fewer than {minimum}"))
+        else:
+            stay.append(item)
     return stay, aside, named, minimum
 
 
-def _rare(label: str, counts: Mapping[str, int], minimum: int) -> str:
-    return f"label {label} has {counts[label]} rows, fewer than {minimum}"
+def _counts(samples: Iterable[Sample], kind: TaskKind) -> Counter[str]:
+    """How many samples name each class."""
+    return Counter(part for sample in samples for part in kind.parts(sample.label))
 
 
 def _least(minimum: int) -> int:
@@ -307,31 +304,41 @@ def _least(minimum: int) -> int:
 
 
 def _learnable(
-    placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec
+    placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec, kind: TaskKind
 ) -> tuple[list[tuple[Kept, Side]], list[Quarantined]]:
-    """Sets aside the classes that have too few train rows. Raises InputError where fewer than two are left."""
+    """Sets aside the classes that have too few train rows. Raises InputError where fewer than two are left.
+
+    A row that goes because of one of its labels may leave too few of another, so this is repeated until nothing goes.
+    """
     few = _least(minimum)
-    trained = Counter(item.sample.label for item, side in placed if side == "train")
+    trained = _counts((item.sample for item, side in placed if side == "train"), kind)
     if spec.rare == "other" and OTHER in trained:
-        placed = [(merge_rare([item], rare)[0], side) for item, side in placed]
-    stay = [(item, side) for item, side in placed if trained[item.sample.label] >= few]
-    aside = [
-        set_aside(
-            item.row, f"label {item.sample.label} has {trained[item.sample.label]} rows to train on, fewer than {few}"
-        )
-        for item, _ in placed
-        if trained[item.sample.label] < few
-    ]
-    left = sorted(label for label, n in trained.items() if n >= few)
-    if len(left) < 2:
+        placed = [(merge_rare([item], rare, kind)[0], side) for item, side in placed]
+    stay, aside = list(placed), list[Quarantined]()
+    while True:
+        trained = _counts((item.sample for item, side in stay if side == "train"), kind)
+        learnt: list[tuple[Kept, Side]] = []
+        for item, side in stay:
+            label = next((part for part in kind.parts(item.sample.label) if trained[part] < few), "")
+            if label:
+                why = f"label {label} has {trained[label]} rows to train on, fewer than {few}"
+                aside.append(set_aside(item.row, why))
+            else:
+                learnt.append((item, side))
+        if len(learnt) == len(stay):
+            break
+        stay = learnt
+    if len(trained) < 2:
         raise InputError(
-            f"{spec.path}: two classes must have rows to train on but {len(left)} has, of {len(placed)} rows kept; "
+            f"{spec.path}: two classes must have rows to train on but {len(trained)} has, of {len(placed)} rows kept; "
             "label more rows of each class"
         )
     return stay, aside
 
 
-def _dataset(placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts) -> Dataset:
+def _dataset(
+    placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts, kind: TaskKind
+) -> Dataset:
     ordered = sorted(placed, key=lambda pair: pair[0].sample.id)
     of: dict[Side, tuple[Sample, ...]] = {
         side: tuple(item.sample for item, at in ordered if at == side)
@@ -342,18 +349,12 @@ def _dataset(placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], 
         dev=of["dev"],
         calibration=of["calibration"],
         test=Sealed(of["test"]),
-        labels=tuple(sorted({item.sample.label for item, side in placed if side == "train"})),
+        labels=classes_of(kind, {item.sample.label for item, side in placed if side == "train"}),
         quarantined=tuple(sorted(aside, key=lambda item: (item.file, item.line))),
         facts=facts,
-        hash=_hash(f"{item.sample.id} {item.sample.label} {item.sample.unit} {side}" for item, side in ordered),
+        hash=row_hash(f"{item.sample.id} {item.sample.label} {item.sample.unit} {side}" for item, side in ordered),
+        kind=kind.name,
     )
-
-
-def _hash(parts: Iterable[str]) -> str:
-    hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return hashed.hexdigest()[:16]
 
 
 def write_quarantine(path: Path, rows: Iterable[Quarantined]) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pare.data.clean import Kept, digest, exact_form, keep, keep_one, set_aside, set_beside_aside
+from pare.data.clean import Kept, digest, exact_form, keep, keep_one, set_aside, set_beside_aside, unpaired
 from pare.data.read import Columns, MissingColumn, Row, rows, text_lines
-from pare.types import DataSpec, Quarantined, Sample, Side
+from pare.kinds import TaskKind, kind_of
+from pare.types import DataSpec, Kind, Quarantined, Sample, Side
 
 __all__ = ["Extra", "read_extra", "screen_synthetic", "seen_key"]
 
@@ -31,7 +32,11 @@ class Extra:
 
 
 def read_extra(
-    spec: DataSpec, placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], labels: Collection[str]
+    spec: DataSpec,
+    placed: Sequence[tuple[Kept, Side]],
+    aside: Sequence[Quarantined],
+    labels: Collection[str],
+    kind: Kind = "classify",
 ) -> Extra:
     """Reads the files of ``spec`` that are for training only, and screens them against the real rows.
 
@@ -43,11 +48,11 @@ def read_extra(
     unlabelled: list[str] = []
     out: list[Quarantined] = []
     if spec.synthetic is not None:
-        read = _rows(spec.synthetic, _columns(spec, spec.target, TAUGHT))
-        synthetic, away = screen_synthetic(read, placed, aside, labels)
+        read = _rows(spec.synthetic, _columns(spec, spec.target, kind, TAUGHT))
+        synthetic, away = screen_synthetic(read, placed, aside, labels, kind)
         out += away
     if spec.unlabelled is not None:
-        read = _texts(spec.unlabelled, spec)
+        read = _texts(spec.unlabelled, spec, kind)
         unlabelled, away = _screen_unlabelled(read, placed, aside, synthetic)
         out += away
     return Extra(tuple(synthetic), tuple(unlabelled), tuple(out))
@@ -58,6 +63,7 @@ def screen_synthetic(
     placed: Sequence[tuple[Kept, Side]],
     aside: Sequence[Quarantined],
     labels: Collection[str],
+    kind: Kind = "classify",
 ) -> tuple[list[Sample], list[Quarantined]]:
     """The synthetic rows that may be trained on, marked, and those that were set aside: empty, of an unknown label,
     repeated, contradictory, or too near to a real row (its text, or its unit).
@@ -65,7 +71,7 @@ def screen_synthetic(
     fit: list[Row] = []
     out: list[Quarantined] = []
     for row in read:
-        why = _unfit(row, labels)
+        why = _unfit(row, labels, kind_of(kind))
         out += [set_aside(row, why)] if why else []
         fit += [] if why else [row]
     kept, same = keep_one(fit, {})
@@ -80,10 +86,11 @@ def seen_key(text: str) -> str:
     return f"seen:{digest(exact_form(text))}"
 
 
-def _unfit(row: Row, labels: Collection[str]) -> str:
+def _unfit(row: Row, labels: Collection[str], kind: TaskKind) -> str:
     if not row.text.strip() or not row.label:
         return "synthetic text or label empty"
-    return "" if row.label in labels else f"synthetic label {row.label} is none of the task's"
+    other = next((part for part in kind.parts(row.label) if part not in labels), "")
+    return f"synthetic label {other} is none of the task's" if other else unpaired(row, kind.name)
 
 
 def _screen_unlabelled(
@@ -112,9 +119,10 @@ def _with_label(aside: Iterable[Quarantined]) -> list[Kept]:
     return [keep(Row(row.file, row.line, row.text, row.label)) for row in aside if row.text.strip() and row.label]
 
 
-def _columns(spec: DataSpec, target: str, *others: Columns) -> list[Columns]:
+def _columns(spec: DataSpec, target: str, kind: Kind, *others: Columns) -> list[Columns]:
     """The columns to look for, the best first. A teacher's rows need no unit."""
-    return [*([Columns(spec.input, target, spec.unit)] if spec.unit else []), Columns(spec.input, target), *others]
+    bare = Columns(spec.input, target, kind=kind)
+    return [*([replace(bare, unit=spec.unit)] if spec.unit else []), bare, *others]
 
 
 def _rows(path: str, choices: Sequence[Columns]) -> list[Row]:
@@ -128,8 +136,8 @@ def _rows(path: str, choices: Sequence[Columns]) -> list[Row]:
     raise problems[0]
 
 
-def _texts(path: str, spec: DataSpec) -> list[Row]:
+def _texts(path: str, spec: DataSpec, kind: Kind) -> list[Row]:
     if path.lower().removesuffix(".gz").endswith(".txt") and Path(path).is_file():
         lines = enumerate(text_lines(Path(path)), start=1)
         return [Row(path, number, text, "") for number, line in lines if (text := line.strip())]
-    return _rows(path, _columns(spec, ""))
+    return _rows(path, _columns(spec, "", kind))

@@ -14,9 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 from pare.errors import InputError, nearest
+from pare.kinds import KINDS
 
-__all__ = ["FIELDS", "SECTIONS", "Field", "check", "flag"]
+__all__ = ["DEFAULT_METRICS", "FIELDS", "SECTIONS", "TAG", "WORD", "Field", "check", "flag", "with_columns"]
 
+WORD, TAG = "word", "tag"
+"""The names of a CoNLL file's first and last column: what a task of kind tag reads where it names no columns."""
 LADDER = ("linear", "static", "encoder", "students")
 
 
@@ -37,6 +40,14 @@ class Field:
     help: str
     default: Any = None
     required: bool = False
+
+
+def with_columns(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's dotted fields with the columns of a CoNLL file, where its kind is tag and it names none."""
+    if flat.get("kind") != "tag":
+        return dict(flat)
+    named = {name: value for name, value in flat.items() if value is not None}
+    return {"data.input": WORD, "data.target": TAG, **named}
 
 
 def flag(name: str) -> str:
@@ -201,14 +212,32 @@ def _candidates(value: Any) -> tuple[str, ...]:
 
 _POINTS = "between 0 and 1 (absolute points)"
 
+DEFAULT_METRICS = ", ".join(f"{kind.metric} for {name}" for name, kind in KINDS.items())
+"""The metric of the bar of each kind of task, in words."""
+
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
         Field("name", _name, "names the run's folder; default: the data file's name"),
-        Field("kind", _choice("classify"), "what the model does", "classify"),
-        Field("data.path", _text(), "CSV, TSV, JSONL, Parquet, a folder or hub id of a data set", required=True),
-        Field("data.input", _text("a column's name"), "the column that holds the text", required=True),
-        Field("data.target", _text("a column's name"), "the column that holds the label", required=True),
+        Field(
+            "kind",
+            _choice(*KINDS),
+            "what the model answers: one label a text, several labels, or a tag for each word",
+            "classify",
+        ),
+        Field("data.path", _text(), "CSV, TSV, JSONL, Parquet, CoNLL, a folder or hub id of a data set", required=True),
+        Field(
+            "data.input",
+            _text("a column's name"),
+            "the column that holds the text (kind tag: the words; default: word)",
+            required=True,
+        ),
+        Field(
+            "data.target",
+            _text("a column's name"),
+            "the column that holds the label (kind tag: the tags; default: tag)",
+            required=True,
+        ),
         Field(
             "data.unit", _text("a column's name"), "rows with one value of it (a customer) are never split across sides"
         ),
@@ -241,7 +270,7 @@ FIELDS: Mapping[str, Field] = {
             _between(0, 1, _POINTS, "write 0.9 for 90 %; no sample proves 1"),
             "the quality to reach, instead of within",
         ),
-        Field("bar.metric", _text("a metric's name"), "what quality is", "accuracy"),
+        Field("bar.metric", _text("a metric's name"), f"what quality is; default: {DEFAULT_METRICS}"),
         Field(
             "bar.confidence",
             _between(0.5, 1, "above 0.5 and below 1", "write 0.95 for 95 %"),

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
-import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +18,13 @@ from typing import Any
 
 import msgspec
 
+from pare.data.cells import plain, target_cell, words_cell
 from pare.errors import InputError, MissingExtra, nearest
-from pare.types import DataSpec
+from pare.types import DataSpec, Kind
 
 __all__ = ["SUFFIXES", "Columns", "MissingColumn", "Row", "is_hub_id", "rows", "text_lines"]
 
-SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv")
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".conll")
 """Known formats, the preferred one first where a folder has several. Text formats may also be ``.gz``."""
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -56,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the columns to read, in the order of Row's fields; None is not read."""
+    """The names of the columns to read, in the order of Row's fields; None is not read. ``kind`` is how a target reads."""
 
     input: str
     target: str
@@ -64,10 +63,11 @@ class Columns:
     slices: str | None = None
     time: str | None = None
     answer: str | None = None
+    kind: Kind = "classify"
 
     @staticmethod
-    def of(spec: DataSpec) -> Columns:
-        return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time, spec.answer)
+    def of(spec: DataSpec, kind: Kind = "classify") -> Columns:
+        return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time, spec.answer, kind)
 
     def names(self) -> tuple[str | None, ...]:
         return self.input, self.target, self.unit, self.slices, self.time, self.answer
@@ -81,49 +81,14 @@ class Columns:
                 raise InputError(f"{file} has {list(known).count(name)} columns named {name}; rename all but one")
 
     def row(self, cells: Mapping[str, Any], file: str, line: int) -> Row:
-        """The row of these cells. Raises InputError where a cell is no plain value, or a label is several."""
-        values = [cell(cells.get(name), name, file, line, name == self.target) if name else "" for name in self.names()]
-        label, unit, slice, time, answer = (value.strip() for value in values[1:])
-        return Row(file, line, values[0], label, unit, slice, time, answer)
-
-
-def cell(value: Any, column: str, file: str, line: int, is_label: bool) -> str:
-    """A cell as text: empty for null, ``true`` and ``false`` for booleans; labels and keys lose outer white space."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        if is_label and value.lstrip()[:1] == "[":
-            _refuse_list(value, column, file, line)
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return "" if math.isnan(value) else str(value)
-    if isinstance(value, list | tuple) and is_label:
-        _several(json.dumps(value, ensure_ascii=False, default=str), column, file, line)
-    if isinstance(value, list | tuple | dict | bytes):
-        raise InputError(
-            f"{file}, line {line}: {column} must be a plain value but got {str(value)[:60]!r}; flatten it first"
-        )
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _refuse_list(value: str, column: str, file: str, line: int) -> None:
-    """Labels written as a list: JSON's, or Python's with quoted members."""
-    try:
-        is_list = isinstance(msgspec.json.decode(value.encode()), list)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        members = value.strip().removeprefix("[").removesuffix("]").strip().removesuffix(",").rstrip()
-        is_list = value.rstrip().endswith("]") and len(members) > 1 and members[0] == members[-1] == "'"
-    if is_list:
-        _several(value, column, file, line)
-
-
-def _several(value: str, column: str, file: str, line: int) -> None:
-    raise InputError(
-        f"{file}, line {line}: {column} must hold one label but got {value[:60]}; "
-        "keep one label a row, or make a column for each label"
-    )
+        """The row of these cells. Raises InputError where a cell cannot be what its column is for the kind."""
+        value = cells.get(self.input)
+        text = words_cell(value, self.input, file, line) if self.kind == "tag" else plain(value, self.input, file, line)
+        label = target_cell(cells.get(self.target), self.kind, self.target, file, line) if self.target else ""
+        names = (self.unit, self.slices, self.time, self.answer)
+        rest = [plain(cells.get(name), name, file, line).strip() if name else "" for name in names]
+        unit, slice, time, answer = rest
+        return Row(file, line, text, label, unit, slice, time, answer)
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------
@@ -176,12 +141,26 @@ def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) 
             yield from _csv_rows(path, columns, "\t" if suffix == "tsv" else ",")
         elif suffix in ("jsonl", "ndjson", "json"):
             yield from _json_rows(path, columns)
+        elif suffix == "conll" or _is_conll(path):
+            from pare.data.conll import conll_rows
+
+            yield from conll_rows(text_lines(path), columns, str(path))
         else:
             raise InputError(f"{path} has no known format; known: {', '.join(SUFFIXES)}, or a folder of them")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} cannot be unpacked: {error}; pack it again with gzip") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _is_conll(path: Path) -> bool:
+    """Whether a file of an unknown suffix holds words with their tags: corpora name them as they like."""
+    from pare.data.conll import looks_like_conll
+
+    try:
+        return looks_like_conll(text_lines(path))
+    except InputError:
+        return False
 
 
 def _neighbours(place: Path) -> str:

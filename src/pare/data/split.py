@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from pare.data.clean import Kept, line_of, set_aside
 from pare.errors import InputError
+from pare.kinds import KINDS, NOTHING, TaskKind
 from pare.types import Quarantined, Sample, Side
 
 __all__ = ["GIANT_SHARE", "SHARES", "assign", "group_rows", "one_of_alike"]
@@ -66,6 +67,7 @@ def assign(
     by_time: bool,
     recorded: Mapping[str, Side],
     least: int = 1,
+    kind: TaskKind = KINDS["classify"],
 ) -> list[Side]:
     """The side of each row. A ``test_share`` of 0 seals nothing (the sealed rows are a file of their own).
 
@@ -76,7 +78,7 @@ def assign(
     Raises InputError where ``by_time`` meets a time that is neither ISO 8601 nor a number, where all times are equal, or
     where the rows were split otherwise before.
     """
-    draws = [_Draw([kept[place].sample for place in group], recorded, len(kept)) for group in groups]
+    draws = [_Draw([kept[place].sample for place in group], recorded, len(kept), kind) for group in groups]
     sides = [draw.side(0.0 if by_time else test_share) for draw in draws]
     if by_time:
         sealed = _sealed_by_time(kept, groups, draws, test_share, recorded)
@@ -131,11 +133,12 @@ def _stays_first(item: Kept, recorded: Mapping[str, Side], by_time: bool) -> tup
 class _Draw:
     """What decides a group's side: its member of smallest rank, its size, and what is recorded of it."""
 
-    def __init__(self, samples: Sequence[Sample], recorded: Mapping[str, Side], rows: int) -> None:
+    def __init__(self, samples: Sequence[Sample], recorded: Mapping[str, Side], rows: int, kind: TaskKind) -> None:
         ranked = sorted({sample.unit for sample in samples}, key=lambda unit: _uniform("rank", unit))
         self.unit = ranked[0]
         self.size = len(samples)
-        self.labels = Counter(sample.label for sample in samples)
+        # rows that name no class count as a class of their own: they too must be trained on
+        self.labels = Counter(part for sample in samples for part in kind.parts(sample.label) or (NOTHING,))
         self.giant = self.size >= GIANT_ROWS and self.size > GIANT_SHARE * rows
         known = sorted((_uniform("rank", s.id), recorded[s.id]) for s in samples if s.id in recorded)
         sides = [side for _, side in known]

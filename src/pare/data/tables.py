@@ -65,16 +65,19 @@ def _class_names(path: Path, target: str) -> list[str]:
 
 
 def class_names(info: Any, target: str) -> list[str]:
-    """The class names of ``target`` in a data set's info record; empty where it has none."""
+    """The class names of ``target``, or of its members, in a data set's info record; empty where it has none."""
     try:
-        names = info["features"][target]["names"]
+        feature = info["features"][target]
+        names = feature["names"] if "names" in feature else feature["feature"]["names"]
     except (KeyError, TypeError):
         return []
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """A class number's word. -1 is how a hidden label is written: empty."""
+    """A class number's word, or the words of a list of them. -1 is how a hidden label is written: empty."""
+    if isinstance(value, list):
+        return [_named(member, names) for member in value]
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     return names[value] if 0 <= value < len(names) else "" if value == -1 else value

@@ -10,8 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag
+from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag, with_columns
 from pare.errors import InputError, nearest
+from pare.kinds import kind_of
 from pare.types import Bar, Budget, DataSpec, Kind, Limits
 
 __all__ = ["Task", "with_flags"]
@@ -82,7 +83,7 @@ class Task:
         metrics: Collection[str] | None = None,
     ) -> Task:
         """Reads a task from YAML text. ``source`` names it in messages; ``name`` is used where the text has none."""
-        flat = _flatten(_load(text, source), source)
+        flat = with_columns(_flatten(_load(text, source), source))
         for required in (f.name for f in FIELDS.values() if f.required):
             if flat.get(required) is None:
                 raise InputError(f"{source}: {required} is missing; add it under {required.partition('.')[0]}")
@@ -92,8 +93,17 @@ class Task:
         return task
 
     @staticmethod
-    def of(path: str | Path, *, input: str, target: str, metrics: Collection[str] | None = None, **flags: Any) -> Task:
+    def of(
+        path: str | Path,
+        *,
+        input: str | None = None,
+        target: str | None = None,
+        metrics: Collection[str] | None = None,
+        **flags: Any,
+    ) -> Task:
         """The task of a data file and flags, named as in ``pare find`` with underscores: ``within``, ``size_mb``, …
+
+        ``input`` and ``target`` name columns; a CoNLL file (kind tag) needs none.
 
         Raises InputError where a flag is unknown or its value breaks a rule.
         """
@@ -103,7 +113,7 @@ class Task:
             if key not in known:
                 raise InputError(f"there is no flag {flag(key)}; {nearest(key, known)}")
             flat[known[key]] = value
-        task = _build(flat, flag, "")
+        task = _build(with_columns(flat), flag, "")
         _check_metric(task, metrics, "--metric")
         return task
 
@@ -113,7 +123,7 @@ class Task:
         Paths are written as seen from ``folder`` (where the file is meant to lie), by default the working directory.
         """
         task = self if folder is None else _relative(self, folder)
-        lines = [line for name in FIELDS if "." not in name for line in [_line(name, _get(task, name), "")]]
+        lines = [_line(name, task, "") for name in FIELDS if "." not in name]
         blocks = [_block(section, task) for section in SECTIONS]
         return "\n".join([*lines[:2], blocks[0], *lines[2:], *blocks[1:]]) + "\n"
 
@@ -130,6 +140,8 @@ def with_flags(task: Task, flags: Mapping[str, Any], *, metrics: Collection[str]
     flat = {name: _get(task, name) for name in FIELDS}
     if ("bar.within" in given) != ("bar.at_least" in given):
         flat["bar.within"] = flat["bar.at_least"] = None
+    if "kind" in given and task.bar.metric == kind_of(task.kind).metric:
+        flat["bar.metric"] = None
     changed = _build(flat | given, flag, task.name)
     _check_metric(changed, metrics, "--metric")
     return changed
@@ -205,12 +217,20 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
     if columns[0] == columns[1]:
         raise InputError(f"{where('data.target')} must be another column than the input but got {columns[0]} for both")
     if str(values["reference"]).startswith(COLUMN):
+        if values["kind"] != "classify":
+            raise InputError(
+                f"{where('reference')} {COLUMN}NAME must be of kind classify but got kind {values['kind']}; "
+                "logged answers are read as one label a text"
+            )
         values["data.answer"] = values["reference"].removeprefix(COLUMN)
     elif values["incumbent"] is not None:
         raise InputError(
             f"{where('incumbent')} needs its logged answers but reference is {values['reference']}; "
             "name their column: reference column:NAME"
         )
+    if values["kind"] == "tag" and values["data.rare"] != "quarantine":
+        raise InputError(f"{where('data.rare')} must be quarantine for kind tag but got {values['data.rare']}")
+    values["bar.metric"] = values["bar.metric"] or kind_of(values["kind"]).metric
     parts = {
         part: kind(**{field.name: values[f"{part}.{field.name}"] for field in fields(kind)})
         for part, kind in _PARTS.items()
@@ -264,8 +284,10 @@ def _get(task: Task, name: str) -> Any:
     return value
 
 
-def _line(name: str, value: Any, indent: str) -> str:
-    key, default = name.rpartition(".")[2], FIELDS[name].default
+def _line(name: str, task: Task, indent: str) -> str:
+    key, default, value = name.rpartition(".")[2], FIELDS[name].default, _get(task, name)
+    if name == "bar.metric":
+        default = kind_of(task.kind).metric
     if value == default and name != "kind":
         return f"# {indent}{key}: {_scalar(default)}  # {FIELDS[name].help}"
     return f"{indent}{key}: {_scalar(value)}"
@@ -273,7 +295,7 @@ def _line(name: str, value: Any, indent: str) -> str:
 
 def _block(section: str, task: Task) -> str:
     names = [name for name in FIELDS if name.startswith(f"{section}.")]
-    lines = [_line(name, _get(task, name), "  ") for name in names]
+    lines = [_line(name, task, "  ") for name in names]
     head = f"{section}:" if any(not line.startswith("#") for line in lines) else f"# {section}:"
     return "\n".join([head, *lines])
 

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pare.evaluation.metrics import Ints, Metric, known_metrics, value
+from pare.evaluation.metrics import Floats, Ints, Logits, Metric, Pooled, metrics_of, value
+from pare.kinds import kind_of
 from pare.proof.binomial import wilson
-from pare.types import Score
+from pare.types import Kind, Score
 
 RESAMPLES = 1000
 
 
-def score(measure: Metric, logits: NDArray[np.float32], targets: Ints, confidence: float = 0.95) -> Score:
-    """A metric with its two-sided interval: Wilson's for accuracy, else a percentile bootstrap, marked approximate.
+def score(measure: Metric, logits: Logits, targets: Ints, classes: Sequence[str], confidence: float = 0.95) -> Score:
+    """A metric with its two-sided interval: Wilson's for a share, else a percentile bootstrap, marked approximate.
 
-    ``logits`` are (n, classes), ``targets`` (n,) class indices; n is at least 1.
+    ``logits`` and ``targets`` are arrays of the metric's kind over ``classes``, of at least one sample.
     """
-    values = measure.values(logits, targets)
-    predicted = logits.argmax(axis=1)
-    classes = logits.shape[1]
-    found = value(measure, values, predicted, targets, classes)
-    if measure.name == "accuracy":
+    values = measure.values(logits, targets, classes)
+    decided = kind_of(measure.kind).decide(logits)
+    found = value(measure, values, decided, targets, classes)
+    if measure.binary:
         low, high = wilson(int(values.sum()), len(values), 1 - confidence)
-        return Score("accuracy", found, low, high, len(values), confidence)
+        return Score(measure.name, found, low, high, len(values), confidence)
+    figure = _resampled(measure, values, decided, targets, classes)
     rng = np.random.default_rng(0)
-    resampled = []
-    for _ in range(RESAMPLES):
-        rows = rng.integers(0, len(values), len(values))
-        resampled.append(value(measure, values[rows], predicted[rows], targets[rows], classes))
+    resampled = [figure(rng.integers(0, len(values), len(values))) for _ in range(RESAMPLES)]
     tail = (1 - confidence) / 2
     low, high = (float(np.quantile(resampled, q)) for q in (tail, 1 - tail))
     return Score(measure.name, found, low, high, len(values), confidence, approximate=True)
 
 
-def scores(logits: NDArray[np.float32], targets: Ints) -> Mapping[str, Score]:
-    """Every known metric, by name."""
-    return {name: score(measure, logits, targets) for name, measure in known_metrics().items()}
+def _resampled(
+    measure: Metric, values: Floats, decided: Ints, targets: Ints, classes: Sequence[str]
+) -> Callable[[Ints], float]:
+    """The metric's figure of a draw of rows. What each sample adds to a pooled figure is counted once, not in each draw."""
+    pooled = measure.reduce
+    if not isinstance(pooled, Pooled):
+        return lambda rows: value(measure, values[rows], decided[rows], targets[rows], classes)
+    counts, figure = pooled.counts(decided, targets, classes), pooled.figure
+    return lambda rows: figure(np.bincount(rows, minlength=len(counts)) @ counts)
+
+
+def scores(kind: Kind, logits: Logits, targets: Ints, classes: Sequence[str]) -> Mapping[str, Score]:
+    """Every known metric of a kind, by name."""
+    return {name: score(measure, logits, targets, classes) for name, measure in metrics_of(kind).items()}
 
 
 def paired(
-    measure: Metric, reference: NDArray[np.float32], candidate: NDArray[np.float32], targets: Ints
+    measure: Metric, reference: Logits, candidate: Logits, targets: Ints, classes: Sequence[str]
 ) -> tuple[float, float]:
     """(drop, discordance) of an additive metric: reference minus candidate, and the mean square of the differences.
 
     For right-or-wrong values the mean square is the share of samples on which the two differ.
     """
-    before, after = measure.values(reference, targets), measure.values(candidate, targets)
-    classes = reference.shape[1]
-    drop = value(measure, before, reference.argmax(axis=1), targets, classes) - value(
-        measure, after, candidate.argmax(axis=1), targets, classes
+    kind = kind_of(measure.kind)
+    before, after = (measure.values(logits, targets, classes) for logits in (reference, candidate))
+    drop = value(measure, before, kind.decide(reference), targets, classes) - value(
+        measure, after, kind.decide(candidate), targets, classes
     )
     return drop, float(((before - after) ** 2).mean())

@@ -52,8 +52,11 @@ class Family:
     has_pooler: bool = False
     min_layers: int = 1
 
-    def shape(self, config: Config, classes: int) -> Shape:
-        """The anatomy of a model with a linear head of ``classes``: the backbone as ``AutoModel`` has it, no pooler."""
+    def shape(self, config: Config, classes: int, *, each_token: bool = False) -> Shape:
+        """The anatomy of a model with a linear head of ``classes``: the backbone as ``AutoModel`` has it, no pooler.
+
+        ``each_token``: the head reads every token's state, not one state for the text.
+        """
         sizes = self.sizes(config)
         width = int(config[self.width_key])
         parts = [
@@ -66,7 +69,8 @@ class Family:
             parts.append(Part(f"layers.{i}.ffn", ffn, flops_per_token=2.0 * sizes.ffn_products))
         if sizes.rest:
             parts.append(Part("rest", sizes.rest, flops_per_token=2.0 * sizes.rest_products))
-        parts.append(Part("head", (width + 1) * classes, flops_per_request=2.0 * width * classes))
+        work = "flops_per_token" if each_token else "flops_per_request"
+        parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
         layers = len(sizes.attention)
         return Shape(
             family=self.name,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pare.errors import InputError
 
-POOLINGS = ("mean", "cls")
+Pooling = Literal["mean", "cls", "none"]
+"""``none`` leaves every token's vector as it is."""
 
 
-def read_pooling(folder: Path, default: Literal["mean", "cls"]) -> Literal["mean", "cls"]:
+def read_pooling(folder: Path, default: Pooling) -> Pooling:
     """The pooling of a model folder: ours (``pooling.json``), sentence-transformers' (``1_Pooling``), or ``default``.
 
-    Raises InputError where the folder asks for another pooling than mean or cls.
+    Raises InputError where the folder asks for another pooling than these (theirs: than mean or cls).
     """
     ours = folder / "pooling.json"
     if ours.is_file():
@@ -33,9 +34,10 @@ def read_pooling(folder: Path, default: Literal["mean", "cls"]) -> Literal["mean
     )
 
 
-def _known(value: str, path: Path) -> Literal["mean", "cls"]:
-    if value == "mean":
-        return "mean"
-    if value == "cls":
-        return "cls"
-    raise InputError(f"{path}: pooling must be mean or cls but is {value!r}; build the artifact again")
+def _known(value: str, path: Path) -> Pooling:
+    for known in get_args(Pooling):
+        if value == known:
+            return known  # type: ignore[no-any-return]
+    raise InputError(
+        f"{path}: pooling must be {', '.join(get_args(Pooling))} but is {value!r}; build the artifact again"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.types import Artifact, DataFacts, Sample, Shape
+from pare.kinds import kind_of
+from pare.types import Artifact, DataFacts, Kind, Sample, Shape
 
 MAX_LENGTH = 128
 """The tokens of a text that an encoder reads, unless a recipe says otherwise."""
@@ -29,6 +30,7 @@ class BuildContext:
     ``progress``        called with the share done in [0, 1] and a word; it raises to cancel.
     ``data``            the hash of the rows and their sides, for the lineage.
     ``unlabelled``      texts without labels beside train, for a teacher to answer; none repeats a row that is held out.
+    ``kind``            what the model answers: it decides the form of targets and logits.
     """
 
     train: Sequence[Sample]
@@ -43,11 +45,16 @@ class BuildContext:
     progress: Callable[[float, str], None]
     data: str = ""
     unlabelled: Sequence[str] = ()
+    kind: Kind = "classify"
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
-        """The samples' labels as indices, (samples,)."""
-        index: Mapping[str, int] = {label: i for i, label in enumerate(self.labels)}
-        return np.array([index[sample.label] for sample in samples], dtype=np.int64)
+        """What is right for some samples, in the form of the kind (``pare.kinds``)."""
+        return kind_of(self.kind).targets([sample.label for sample in samples], self.labels)
+
+    def answers(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """The targets as a training compares them: where words are tagged, one a word, sample after sample."""
+        found = self.targets(samples)
+        return found[found >= 0] if self.kind == "tag" else found
 
     def some_unlabelled(self, most: int) -> list[str]:
         """At most so many of the unlabelled texts, drawn by the seed, in their order."""

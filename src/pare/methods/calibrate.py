@@ -1,8 +1,8 @@
 """Confidence that means what it says, and a threshold below which a deployment answers "none of these".
 
-A temperature divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern Neural Networks"): it
-changes no label. Both figures are fitted on the calibration side, which no other method sees, so the fits are functions
-of logits, and the method only writes their results.
+A temperature divides the logits before they become probabilities (Guo et al. 2017, "On Calibration of Modern Neural
+Networks"): it changes no label. Both figures are fitted on the calibration side, which no other method sees, so the fits
+are functions of logits, and the method only writes their results.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def calibrated(
 
 
 def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
-    """The temperature of least cross-entropy; ``logits`` (rows, labels), ``targets`` (rows,). 1.0 where there is no row.
+    """The temperature of least cross-entropy; ``logits`` (decisions, options), ``targets`` (decisions,), as the kind's
+    ``choices`` give them. 1.0 where there is none.
 
     The cross-entropy is convex in the inverse temperature, so its slope is bisected.
     """
@@ -90,25 +91,19 @@ def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
-def fit_threshold(logits: NDArray[Any], temperature: float, coverage: float = 0.95) -> float:
-    """The highest confidence that lets at least the share ``coverage`` of these rows be answered. 0.0 where there is no row.
+def fit_threshold(confidences: NDArray[Any], coverage: float = 0.95) -> float:
+    """The highest threshold that lets at least the share ``coverage`` of the rows be answered; ``confidences`` (rows,).
+    0.0 where there is no row.
 
     Raises InputError where ``coverage`` is not in (0, 1].
     """
     if not 0 < coverage <= 1:
         raise InputError(f"coverage must be above 0 and at most 1 but got {coverage}; 0.95 is usual")
-    if not len(logits):
+    if not len(confidences):
         return 0.0
-    confidences = np.sort(confidence(logits, temperature))
+    confidences = np.sort(confidences)
     left_out = int(np.floor((1 - coverage) * len(confidences) + 1e-9))
     return float(confidences[left_out] * (1 - 1e-6))
-
-
-def confidence(logits: NDArray[Any], temperature: float) -> NDArray[np.float64]:
-    """The softmax of each row's likeliest label, (rows,)."""
-    scores = np.asarray(logits, np.float64)
-    found: NDArray[np.float64] = 1.0 / np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature).sum(axis=1)
-    return found
 
 
 def _link(source: Path, target: Path) -> None:

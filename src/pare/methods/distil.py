@@ -1,11 +1,15 @@
 """A student taught by the reference: on the user's texts with their labels, on texts without a label and on disturbed
 copies with the teacher's alone.
+
+Where words are tagged, the teacher tags the words of each copy, so a copy may lose, move or misspell them like any text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
@@ -16,7 +20,8 @@ from pare.types import Artifact, DataFacts, Shape
 
 @dataclass(frozen=True)
 class Distil:
-    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states.
+    """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states. Of several
+    labels, divergence and entropy are those of each one's yes or no; where words are tagged, all is each word's own.
 
     ``copies`` disturbed variants of every text join the texts (``training/augment.py``), those without a label too;
     ``epochs`` counts passes over all of these. So that unlabelled texts do not make the work explode, a pass holds ``most``
@@ -74,7 +79,7 @@ class Distil:
         except ImportError as error:
             raise MissingExtra(str(error.name), "build", "distilling a student") from None
         from pare.training.augment import augment
-        from pare.training.batching import tokenize
+        from pare.training.batching import only, tokenize
         from pare.training.losses import Distillation
         from pare.training.model import load_encoder, save_encoder
         from pare.training.outputs import teacher_outputs
@@ -91,20 +96,26 @@ class Distil:
         extra = augment([*texts, *unlabelled], whole, ctx.seed)[:copies]
         parts = [part for part in (texts, unlabelled, extra) if part]
         known = [teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress) for part in parts]
-        gold = torch.from_numpy(ctx.targets(ctx.train))
+        logits = np.concatenate([outputs.logits for outputs in known])
+        answers = ctx.answers(ctx.train)
+        gold = np.full((len(logits), *answers.shape[1:]), -1)
+        gold[: len(answers)] = answers
+        every = [*texts, *unlabelled, *extra]
         loss = Distillation(
-            torch.cat([gold, torch.full((len(unlabelled) + len(extra),), -1)]),
-            torch.cat([torch.from_numpy(outputs.logits) for outputs in known]),
+            torch.from_numpy(gold),
+            torch.from_numpy(logits),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
             temperature=self.temperature,
             hidden=self.hidden,
+            kind=parent.manifest.kind,
         )
         tokenizer = parent.path / "tokenizer.json"
         model = load_encoder(parent.path, train=True)
+        rows = tokenize(tokenizer, every, parent.manifest.max_length, words=parent.manifest.kind == "tag")
         train(
             model,
-            tokenize(tokenizer, [*texts, *unlabelled, *extra], parent.manifest.max_length),
+            only(rows, ~np.isnan(logits[:, 0])),
             loss,
             Schedule(
                 self.epochs,
@@ -126,5 +137,6 @@ class Distil:
             labels=parent.manifest.labels,
             shape=parent.manifest.shape,
             max_length=parent.manifest.max_length,
+            kind=parent.manifest.kind,
             lineage={**lineage(self, "distil", parent, ctx, len(unlabelled)), "teacher": ctx.teacher.id},
         )

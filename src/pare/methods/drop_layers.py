@@ -64,6 +64,7 @@ class DropLayers:
             labels=source.manifest.labels,
             shape=self.reshape(source.manifest.shape, _no_facts(source)),
             max_length=source.manifest.max_length,
+            kind=source.manifest.kind,
             lineage=lineage(self, "drop_layers", source, ctx),
         )
 

@@ -60,14 +60,15 @@ class Finetune:
         from pare.training.trainer import Schedule, train
 
         config = read_config(ctx.base)
-        shape = family_of(config).shape(config, len(ctx.labels))
+        tags = ctx.kind == "tag"
+        shape = family_of(config).shape(config, len(ctx.labels), each_token=tags)
         max_length = min(self.max_length, shape.max_length)
         tokenizer = ctx.base / "tokenizer.json"
         if not tokenizer.is_file():
             raise InputError(f"{ctx.base} has no tokenizer.json; save the base model's fast tokenizer beside it")
-        model = load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed, train=True)
-        rows = tokenize(tokenizer, [sample.text for sample in ctx.train], max_length)
-        loss = CrossEntropy(torch.from_numpy(ctx.targets(ctx.train)), self.smoothing)
+        model = load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed, train=True, pooling="none" if tags else None)
+        rows = tokenize(tokenizer, [sample.text for sample in ctx.train], max_length, words=tags)
+        loss = CrossEntropy(torch.from_numpy(ctx.answers(ctx.train)), self.smoothing, ctx.kind)
         train(
             model,
             rows,
@@ -86,5 +87,6 @@ class Finetune:
             labels=ctx.labels,
             shape=shape,
             max_length=max_length,
+            kind=ctx.kind,
             lineage=lineage(self, "finetune", None, ctx),
         )

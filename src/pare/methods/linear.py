@@ -54,9 +54,10 @@ class Linear:
         """Trains on the train side (a share of each class, at fidelity below 1) and seals format ``linear``."""
         train = share_of_each(ctx.train, ctx.fidelity, ctx.seed)
         texts, targets = [sample.text for sample in train], ctx.targets(train)
+        holds = targets == 1 if ctx.kind == "multilabel" else targets[:, None] == np.arange(len(ctx.labels))
         ctx.progress(0.0, "counting n-grams")
         vocabulary, idf, rows = self._read(texts)
-        weights, bias = _train(rows, targets, self.strength, ctx)
+        weights, bias = _train(rows, holds, self.strength, ctx)
         model = Model(vocabulary, *eight_bits(weights), idf, bias)
         model.write(out)
         tokens = float(np.mean([len(text.split()) for text in texts]))
@@ -65,6 +66,7 @@ class Linear:
             format="linear",
             labels=ctx.labels,
             shape=anatomy(len(idf), len(ctx.labels), tokens),
+            kind=ctx.kind,
             lineage=lineage(self, "linear", parent, ctx),
         )
 
@@ -135,16 +137,16 @@ def share_of_each(samples: Sequence[Sample], share: float, seed: int) -> list[Sa
 
 
 def _train(
-    rows: csr_matrix, targets: NDArray[np.int64], strength: float, ctx: BuildContext
+    rows: csr_matrix, holds: NDArray[np.bool_], strength: float, ctx: BuildContext
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Weights, (features, labels), and bias, (labels,), of one logistic regression a label."""
+    """Weights, (features, labels), and bias, (labels,), of one logistic regression a label; ``holds`` (texts, labels)."""
     from sklearn.linear_model import LogisticRegression
 
     weights = np.zeros((rows.shape[1], len(ctx.labels)))
     bias = np.zeros(len(ctx.labels), np.float32)
     for label in range(len(ctx.labels)):
         ctx.progress(label / len(ctx.labels), "logistic regression")
-        held = targets == label
+        held = holds[:, label]
         if held.all() or not held.any():
             bias[label] = 10.0 if held.all() else -10.0
             continue

@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
+from pare.kinds import kind_of
 from pare.methods.base import BuildContext
 from pare.methods.graphs import write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
 from pare.runtimes.openvino import MODEL, TOKENIZER, options
-from pare.runtimes.text import Tokens, by_length, padded
+from pare.runtimes.tagging import scorer
+from pare.runtimes.text import Tokens, padded
 from pare.types import Artifact, DataFacts, Part, Sample, Shape
 
 Feed = dict[str, NDArray[np.int64]]
@@ -81,6 +83,7 @@ class Quantize:
             shape=self.reshape(manifest.shape, NO_FACTS),
             max_length=manifest.max_length,
             decoding=manifest.decoding,
+            kind=manifest.kind,
             lineage=lineage(self, "quantize", parent, ctx) | {"rolled_back": reverted},
         )
 
@@ -108,27 +111,23 @@ class Quantize:
 
 
 class Watch:
-    """The mean probability that a graph gives to the right label on some dev texts.
+    """The mean probability of the right answer over the decisions that a graph takes on some dev texts.
 
     It is smoother than accuracy, so that a few hundred texts tell a broken layer from chance.
     """
 
     def __init__(self, tokens: Tokens, samples: Sequence[Sample], ctx: BuildContext) -> None:
-        rows = tokens.many([sample.text for sample in samples])
-        targets = ctx.targets(samples)
-        self._batches = [(*padded([rows[i] for i in batch]), targets[batch]) for batch in by_length(rows)]
-        self._size, self._threads = len(rows), ctx.threads
+        self._texts, self._targets = [sample.text for sample in samples], ctx.targets(samples)
+        self._tokens, self._ctx = tokens, ctx
 
     def __call__(self, model: Any) -> float:
         import openvino
 
-        request = openvino.Core().compile_model(model, "CPU", options(self._threads)).create_infer_request()
-        total = 0.0
-        for ids, mask, targets in self._batches:
-            logits = request.infer([ids, mask])[0]
-            right = np.take_along_axis(logits, targets[:, None], axis=1)
-            total += float((1.0 / np.exp(logits - right).sum(axis=1)).sum())
-        return total / self._size
+        ctx = self._ctx
+        request = openvino.Core().compile_model(model, "CPU", options(ctx.threads)).create_infer_request()
+        score = scorer(ctx.kind, ctx.labels, self._tokens, lambda ids, mask: request.infer([ids, mask])[0])
+        logits, right = kind_of(ctx.kind).choices(score(self._texts), self._targets)
+        return float((1.0 / np.exp(logits - np.take_along_axis(logits, right[:, None], axis=1)).sum(axis=1)).mean())
 
 
 def rolled_back(model: Any, watch: Callable[[Any], float], least: float) -> tuple[Any, list[str]]:

@@ -41,8 +41,8 @@ class Static:
     """``tokens`` kept, vectors of ``width``; ``rate`` is the peak learning rate.
 
     ``dropout``: the share of a text's tokens left out at a training step; ``teaching``: the weight of the teacher's
-    probabilities (at temperature 2) beside the labels. Where there is a teacher, texts without a label are learnt from too,
-    as many as make ``most`` texts with those of train, drawn by the seed.
+    probabilities (at temperature ``SOFT``) beside the labels. Where there is a teacher, texts without a label are learnt
+    from too, as many as make ``most`` texts with those of train, drawn by the seed.
     """
 
     tokens: Annotated[int, Meta(ge=100)] = 6000
@@ -92,6 +92,7 @@ class Static:
             labels=ctx.labels,
             shape=anatomy(len(vectors), vectors.shape[1], len(ctx.labels), tokens),
             max_length=self.max_length,
+            kind=ctx.kind,
             lineage=lineage(self, "static", parent, ctx, len(unlabelled)),
         )
 
@@ -101,11 +102,15 @@ class Static:
         """Trained embeddings, (tokens, width), with their weights multiplied in, and the head."""
         import torch
 
+        from pare.training.losses import TERMS
+
         torch.manual_seed(ctx.seed)
         embeddings = torch.nn.Parameter(torch.from_numpy(vectors.astype(np.float32)))
         head = torch.nn.Linear(vectors.shape[1], len(ctx.labels))
-        gold = torch.from_numpy(ctx.targets(ctx.train))
-        targets, soft = torch.cat([gold, torch.full((len(unlabelled),), -1)]), self._soft(unlabelled, ctx)
+        terms = TERMS[ctx.kind]
+        gold = ctx.targets(ctx.train)
+        known = np.concatenate([gold, np.full((len(unlabelled), *gold.shape[1:]), -1)])
+        targets, soft = torch.from_numpy(known), self._soft(unlabelled, ctx)
         per_epoch = -(-len(rows) // self.batch)
         steps = max(1, round(self.epochs * ctx.fidelity * per_epoch))
         optimizer = torch.optim.Adam(
@@ -122,10 +127,9 @@ class Static:
             logits = head(_pooled(embeddings, [rows[i] for i in batch], self.dropout, rng))
             loss = torch.zeros(())
             if bool((targets[batch] >= 0).any()):
-                loss = torch.nn.functional.cross_entropy(logits, targets[batch], ignore_index=-1)
+                loss = terms.gold(logits, targets[batch], 0.0)
             if soft is not None:
-                taught = torch.nn.functional.log_softmax(logits / 2, dim=1)
-                loss = loss + self.teaching * 4 * torch.nn.functional.kl_div(taught, soft[batch], reduction="batchmean")
+                loss = loss + self.teaching * SOFT**2 * terms.taught(logits, soft[batch], SOFT)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -136,18 +140,21 @@ class Static:
         return ctx.teacher is not None and ctx.teacher.manifest.format == "encoder" and self.teaching > 0
 
     def _soft(self, unlabelled: list[str], ctx: BuildContext) -> Tensor | None:
-        """The teacher's probabilities of the train texts, then the unlabelled, at temperature 2, (texts, labels)."""
+        """The teacher's probabilities of the train texts, then the unlabelled, at temperature ``SOFT``, (texts, labels)."""
         if ctx.teacher is None or not self._taught(ctx):
             return None
         import torch
 
+        from pare.training.losses import TERMS
         from pare.training.outputs import teacher_outputs
 
         parts = [part for part in ([sample.text for sample in ctx.train], unlabelled) if part]
         known = [teacher_outputs(ctx.teacher, part, ctx.cache, ctx.threads, ctx.progress).logits for part in parts]
-        return torch.softmax(torch.from_numpy(np.concatenate(known)) / 2, dim=1)
+        return TERMS[ctx.kind].soften(torch.from_numpy(np.concatenate(known)), SOFT)
 
 
+SOFT = 2.0
+"""The temperature at which the teacher's probabilities are taught."""
 SCALE = 16.0
 """The pooled vector's length in training; the head's weights carry it when served, where the length is 1."""
 

@@ -66,6 +66,7 @@ class TrimVocab:
             labels=source.manifest.labels,
             shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
+            kind=source.manifest.kind,
             lineage=lineage(self, "trim_vocab", source, ctx, len(ctx.unlabelled)),
         )
 

@@ -10,7 +10,7 @@ from pare.report.head import legend
 from pare.report.html import Child, Html, tag
 from pare.report.parts import Sources, lead, note, section, terms
 from pare.report.view import View
-from pare.report.words import ASSUMES
+from pare.report.words import ASSUMES, PARTS
 from pare.search.study import QUARANTINE
 from pare.types import SIDES
 from pare.units import megabytes
@@ -37,7 +37,7 @@ def serving(view: View) -> Html:
     python = (
         f"import pare\n\nmodel = pare.load({json.dumps(str(view.study.path), ensure_ascii=False)})\n"
         'for answer in model.classify(["where is my card?"]):\n'
-        "    print(answer.label, answer.confidence, answer.abstain)"
+        f"    print(answer.{'label' if view.task.kind == 'classify' else 'labels'}, answer.confidence, answer.abstain)"
     )
     return section(
         "run",
@@ -63,7 +63,11 @@ def data(view: View) -> Html:
     beside = [("synthetic rows", facts.synthetic), ("unlabelled texts", facts.unlabelled)]
     pairs += [(what, f"{count:,}: to train only") for what, count in beside if count]
     aside = f"{facts.quarantined:,}" + (f", each with its reason in {QUARANTINE}" if facts.quarantined else "")
-    pairs += [("set aside", aside), ("labels", f"{len(facts.labels):,}"), ("fingerprint", facts.data)]
+    pairs += [
+        ("set aside", aside),
+        (f"{PARTS[view.task.kind]}s", f"{len(facts.labels):,}"),
+        ("fingerprint", facts.data),
+    ]
     notes = tag("ul", [tag("li", text) for text in facts.notes], class_="small") if facts.notes else None
     return section("data", "The data", terms(pairs), tag("h3", "Said before any training") if notes else None, notes)
 

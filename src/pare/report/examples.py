@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pare.kinds import kind_of
 from pare.report.dev import ClassChange, Differences, Example, differences
 from pare.report.figures import points, share
 from pare.report.html import Html, join, tag
 from pare.report.parts import Cell, Column, Row, lead, scrolled, section, table, user_label, user_text
 from pare.report.view import View
+from pare.report.words import COUNTED, PARTS, RIGHT
 
 SHOWN = 20
 CLASSES = 14
@@ -21,20 +23,21 @@ def changes(view: View) -> Html:
         return section("classes", "What changes, class by class", lead(found))
     assert view.contender is not None
     name = view.contender.candidate.name
+    part, words, right = PARTS[view.task.kind], COUNTED[view.task.kind], RIGHT[view.task.kind]
     who = f"{name} against the reference, on the {found.n:,} dev rows"
     return join(
         section(
             "classes",
             "What changes, class by class",
-            lead(f"{who}: of the rows of each label, the share that is recognised. The worst change is on top."),
-            _classes(found.classes),
+            lead(f"{who}: of the {words} of each {part}, the share that is recognised. The worst change is on top."),
+            _classes(found.classes, part, words),
         ),
         section(
             "examples",
             "Rows lost and rows won",
             lead(
-                f"{who}: {len(found.lost):,} rows that only the reference gets right, {len(found.won):,} that only {name} "
-                f"gets right. Up to {SHOWN} of each, the surest answers first. Sealed rows are never shown."
+                f"{who}: {len(found.lost):,} rows that only the reference gets {right}, {len(found.won):,} that only {name} "
+                f"gets {right}. Up to {SHOWN} of each, the surest answers first. Sealed rows are never shown."
             ),
             tag("h3", f"Lost: {_few(found.lost)}"),
             _examples(found.lost, name),
@@ -52,33 +55,35 @@ def _compare(view: View) -> Differences | str:
     before, after = view.logits(view.reference, "dev"), view.logits(view.contender, "dev")
     if before is None or after is None:
         return "The answers on the dev rows are not recorded, so the changes cannot be shown."
-    return differences(view.dev, view.facts.labels, before, after)
+    return differences(view.dev, view.facts.labels, before, after, kind_of(view.task.kind))
 
 
 def _few(found: Sequence[Example]) -> str:
     return f"{min(SHOWN, len(found))} of {len(found)}"
 
 
-def _classes(found: Sequence[ClassChange]) -> Html:
+def _classes(found: Sequence[ClassChange], part: str, words: str) -> Html:
     """The worst classes, and behind a fold the rest."""
     if len(found) <= CLASSES + 4:
-        return _class_table(found)
+        return _class_table(found, part, words)
     rest = found[CLASSES:]
     return join(
-        _class_table(found[:CLASSES]),
-        tag("details", tag("summary", f"the other {len(rest)} labels"), _class_table(rest)),
+        _class_table(found[:CLASSES], part, words),
+        tag("details", tag("summary", f"the other {len(rest)} {part}s"), _class_table(rest, part, words)),
     )
 
 
-def _class_table(found: Sequence[ClassChange]) -> Html:
+def _class_table(found: Sequence[ClassChange], part: str, words: str) -> Html:
+    """``part`` names what a class is, ``words`` what is counted. Without what was said instead, its column is left out."""
+    named = any(item.instead for item in found)
     widest = max(0.05, *(abs(item.change) for item in found))
     columns = [
-        Column("label"),
+        Column(part),
         Column("change, points"),
-        Column("rows"),
+        Column(words),
         Column("reference"),
         Column("now"),
-        Column("when wrong, mostly", left=True),
+        *([Column("when wrong, mostly", left=True)] if named else []),
     ]
     rows = [
         Row(
@@ -93,7 +98,7 @@ def _class_table(found: Sequence[ClassChange]) -> Html:
                 Cell(
                     [share(item.after / item.n), tag("span", f"{item.after} right", class_="sub")], item.after / item.n
                 ),
-                Cell(user_label(item.instead) if item.instead else "", item.instead, "l"),
+                *([Cell(user_label(item.instead) if item.instead else "", item.instead, "l")] if named else []),
             ],
         )
         for item in found

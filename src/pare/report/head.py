@@ -6,7 +6,7 @@ from pare.report.figures import NONE, Better, interval, points, ratio_of, share,
 from pare.report.html import Child, Html, join, tag
 from pare.report.parts import MEANING, Cell, Column, Row, Sources, figure_cell, lead, note, section, table
 from pare.report.view import View
-from pare.report.words import ASSUMES, meaning, plural, today
+from pare.report.words import ASSUMES, PARTS, meaning, plural, today
 from pare.types import Evidence, Quantity, Trial
 
 
@@ -287,9 +287,7 @@ def _against(
 def top(view: View) -> Html:
     """Everything above the first heading."""
     name = tag("span", tag("b", "pare"), " · ", tag("b", view.task.name))
-    kind = (
-        f"{view.facts.rows_read:,} rows, {len(view.facts.labels)} labels, {plural(len(view.complete), 'model')} built"
-    )
-    return join(
-        tag("div", name, tag("span", kind), class_="eyebrow"), verdict(view), _today(view), warnings(view), tiles(view)
-    )
+    classes = f"{len(view.facts.labels)} {PARTS[view.task.kind]}s"
+    kind = f"{view.facts.rows_read:,} rows, {classes}, {plural(len(view.complete), 'model')} built"
+    eyebrow = tag("div", name, tag("span", kind), class_="eyebrow")
+    return join(eyebrow, verdict(view), _today(view), warnings(view), tiles(view))

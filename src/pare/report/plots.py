@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pare.kinds import kind_of
 from pare.report.dev import Coverage, coverage
 from pare.report.figures import NONE, interval, milliseconds, points, share, shown, significant
 from pare.report.html import Html, tag
 from pare.report.parts import Cell, Column, Row, lead, note, section, table
 from pare.report.svg import Axes, Point, Role, Series, both, lines, scatter
 from pare.report.view import View
-from pare.report.words import bar_words
+from pare.report.words import RIGHT, bar_words
 from pare.types import Trial
 from pare.units import MB
 
@@ -55,9 +56,12 @@ def abstention(view: View) -> Html:
         )
     decoding = view.decoding(trial)
     threshold = decoding.get("threshold")
-    curve = coverage(view.calibration, view.facts.labels, found, decoding.get("temperature", 1.0))
+    kind = view.task.kind
+    curve = coverage(view.calibration, view.facts.labels, found, decoding.get("temperature", 1.0), kind_of(kind))
+    held = "answer “none of these”" if kind == "classify" else "hold its answer back"
+    right = "accuracy" if kind == "classify" else f"share {RIGHT[kind]}"
     answered = Series("share answered", "answered", [(t, kept) for t, kept, _ in curve.steps])
-    accuracy = Series("accuracy among the answered", "accuracy", [(t, a) for t, _, a in curve.steps if a is not None])
+    accuracy = Series(f"{right} among the answered", "accuracy", [(t, a) for t, _, a in curve.steps if a is not None])
 
     def draw(axes: Axes) -> Html:
         words = "" if threshold is None else f"deployed: {threshold:.2f}"
@@ -67,15 +71,15 @@ def abstention(view: View) -> Html:
         "abstention",
         title,
         lead(
-            f"{trial.candidate.name} can answer “none of these” where its confidence is below a threshold. On "
-            f"{curve.n:,} calibration rows: {_deployed(curve, threshold)}"
+            f"{trial.candidate.name} can {held} where its confidence is below a threshold. On "
+            f"{curve.n:,} calibration rows: {_deployed(curve, threshold, RIGHT[kind])}"
         ),
         tag(
             "div",
-            tag("figure", both(draw, Axes(640, 300), Axes(350, 280)), _line_keys()),
+            tag("figure", both(draw, Axes(640, 300), Axes(350, 280)), _line_keys(right)),
             tag(
                 "div",
-                _coverage_table(curve),
+                _coverage_table(curve, RIGHT[kind]),
                 note("The threshold was fitted on these same rows, so expect slightly less."),
             ),
             class_="split",
@@ -185,24 +189,26 @@ def _keys(view: View) -> Html:
 # -- coverage -----------------------------------------------------------------------------------------------------------
 
 
-def _deployed(curve: Coverage, threshold: float | None) -> str:
+def _deployed(curve: Coverage, threshold: float | None, right: str) -> str:
     if threshold is None:
         return "no threshold is deployed, so everything is answered."
     kept, accuracy = next((kept, a) for t, kept, a in curve.steps if t >= min(threshold, 1.0) - 1e-9)
     words = NONE if accuracy is None else share(accuracy)
-    return f"at the deployed threshold of {threshold:.2f} it answers {share(kept)}, with {words} of the answers right."
+    return (
+        f"at the deployed threshold of {threshold:.2f} it answers {share(kept)}, with {words} of the answers {right}."
+    )
 
 
-def _line_keys() -> Html:
+def _line_keys(right: str) -> Html:
     return tag(
         "div",
         tag("span", tag("i", class_="line"), "share answered"),
-        tag("span", tag("i", class_="line accuracy"), "accuracy among the answered"),
+        tag("span", tag("i", class_="line accuracy"), f"{right} among the answered"),
         class_="keys",
     )
 
 
-def _coverage_table(curve: Coverage) -> Html:
+def _coverage_table(curve: Coverage, right: str) -> Html:
     rows = []
     for wanted in SHARES:
         kept = [(t, k, a) for t, k, a in curve.steps if k >= wanted and a is not None]
@@ -210,4 +216,4 @@ def _coverage_table(curve: Coverage) -> Html:
             threshold, answered, accuracy = kept[-1]
             cells = [Cell(f"{threshold:.2f}"), Cell(share(answered)), Cell(share(accuracy or 0.0))]
             rows.append(Row(f"at least {100 * wanted:.0f} %", cells))
-    return table([Column("to answer"), Column("threshold"), Column("answered"), Column("right")], rows)
+    return table([Column("to answer"), Column("threshold"), Column("answered"), Column(right)], rows)

@@ -84,7 +84,7 @@ def _quality(view: View, trials: Sequence[Trial]) -> Html:
     columns += [Column(name.replace("_", " "), "value, and its interval below") for name in names]
     columns += [
         Column("drop, points", "reference less candidate, on the same rows"),
-        Column("discordance", "share of rows on which exactly one of the two is right"),
+        Column("discordance", "mean square of the difference row by row"),
         Column("chance", "predicted chance of a proof on the sealed rows"),
         Column("built in", "building, scoring and measuring; a step that was built before is not counted"),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pare.report.figures import share, shown
 from pare.report.view import View
-from pare.types import Trial
+from pare.types import Kind, Trial
 
 ASSUMES = "All of this assumes that tomorrow resembles the sealed rows: other messages, other labels, other results."
 
@@ -12,7 +12,7 @@ STATISTICS: tuple[tuple[str, str], ...] = (
     (
         "interval",
         "If the same kind of rows were drawn again and again, intervals made like this one would hold the true value 95 "
-        "times in 100 (Wilson's for accuracy; a bootstrap, which is approximate, for the other metrics).",
+        "times in 100 (Wilson's for shares of rows, such as accuracy; a bootstrap, which is approximate, for others).",
     ),
     (
         "drop",
@@ -20,7 +20,8 @@ STATISTICS: tuple[tuple[str, str], ...] = (
     ),
     (
         "discordance",
-        "The share of rows on which exactly one of the two is right: the less they disagree, the fewer rows a proof needs.",
+        "The mean square of the two models' difference, row by row; where rows are right or wrong, the share on which "
+        "exactly one of the two is right. The less they differ, the fewer rows a proof needs.",
     ),
     (
         "chance",
@@ -60,6 +61,13 @@ STATISTICS: tuple[tuple[str, str], ...] = (
         "The time within which 50, 95 and 99 of 100 single requests were answered.",
     ),
 )
+
+PARTS: dict[Kind, str] = {"classify": "label", "multilabel": "label", "tag": "tag"}
+"""What a class of a kind of task is called."""
+COUNTED: dict[Kind, str] = {"classify": "rows", "multilabel": "rows", "tag": "words"}
+"""What a class is true of."""
+RIGHT: dict[Kind, str] = {"classify": "right", "multilabel": "wholly right", "tag": "wholly right"}
+"""A row whose answer is the truth, every label or tag of it."""
 
 TESTS = {
     "exact": "exact paired test of the drop (Tango's score; the worst case over how often the two disagree), valid at any "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pare.errors import InputError, MissingExtra
 from pare.runtimes.base import Engine
-from pare.runtimes.text import EncoderScorer, Ids, Logits, TextEngine, Tokens
+from pare.runtimes.tagging import scorer
+from pare.runtimes.text import Ids, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
 
 MODEL = "model.onnx"
@@ -43,4 +44,4 @@ class Onnx:
         manifest = artifact.manifest
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
         facts = {"runtime": f"onnxruntime {onnxruntime.__version__}", "precision": "f32", "threads": str(threads)}
-        return TextEngine(artifact, EncoderScorer(tokens, infer, len(manifest.labels)), facts)
+        return TextEngine(artifact, scorer(manifest.kind, manifest.labels, tokens, infer), facts)

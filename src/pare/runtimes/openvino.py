@@ -13,7 +13,8 @@ from typing import Any
 
 from pare.errors import InputError
 from pare.runtimes.base import Engine
-from pare.runtimes.text import EncoderScorer, Ids, Logits, TextEngine, Tokens
+from pare.runtimes.tagging import scorer
+from pare.runtimes.text import Ids, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
 
 MODEL = "model.xml"
@@ -48,7 +49,7 @@ class OpenVino:
             "precision": "f32; int8 where the graph is quantised; inputs of weight-only int8 layers in int8 by groups of 32",
             "threads": str(threads),
         }
-        score = EncoderScorer(tokens, call, len(manifest.labels), call.single)
+        score = scorer(manifest.kind, manifest.labels, tokens, call, call.single)
         return TextEngine(artifact, score, facts, call.close)
 
 

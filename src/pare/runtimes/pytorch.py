@@ -8,7 +8,8 @@ from typing import Any
 
 from pare.errors import InputError, MissingExtra
 from pare.runtimes.base import Engine
-from pare.runtimes.text import EncoderScorer, Ids, Infer, Logits, TextEngine, Tokens
+from pare.runtimes.tagging import scorer
+from pare.runtimes.text import Ids, Infer, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
 
 TOKENIZER = "tokenizer.json"
@@ -35,7 +36,7 @@ class PyTorch:
         infer = _forward(artifact.path, threads)
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
         facts = {"runtime": f"torch {torch.__version__}", "precision": "f32", "threads": str(threads)}
-        return TextEngine(artifact, EncoderScorer(tokens, infer, len(manifest.labels)), facts)
+        return TextEngine(artifact, scorer(manifest.kind, manifest.labels, tokens, infer), facts)
 
 
 def _forward(folder: Path, threads: int) -> Infer:
@@ -56,7 +57,7 @@ def _forward(folder: Path, threads: int) -> Infer:
             f"{folder} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again"
         ) from None
     weight, bias = head["weight"].float(), head["bias"].float()
-    pool = _first if pooling == "cls" else _mean
+    pool = {"cls": _first, "none": _each}.get(pooling, _mean)
 
     def infer(ids: Ids, mask: Ids) -> Logits:
         if torch.get_num_threads() != threads:
@@ -72,6 +73,10 @@ def _forward(folder: Path, threads: int) -> Infer:
 
 def _first(hidden: Any, mask: Any) -> Any:
     return hidden[:, 0]
+
+
+def _each(hidden: Any, mask: Any) -> Any:
+    return hidden
 
 
 def _mean(hidden: Any, mask: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare.errors import InputError
-from pare.runtimes.words import words
+from pare.kinds import entities, kind_of
+from pare.runtimes.words import first_tokens, words
 from pare.types import Artifact, Prediction
 
 Ids = NDArray[np.int64]
@@ -70,6 +72,14 @@ class Tokens:
         if self._words is not None:
             return [self.one(text) for text in texts]
         return [encoding.ids for encoding in self._whole().encode_batch_fast(list(texts))]
+
+    def words(self, text: str) -> tuple[list[int], list[int]]:
+        """The token ids of a text's words, and the position of each word's first token, -1 where it has none."""
+        words = text.split()
+        if self._words is not None and (known := self._words.apart(words)) is not None:
+            return known
+        encoding = self._whole().encode(" ".join(words))
+        return encoding.ids, first_tokens(encoding.offsets, words)
 
     def _whole(self) -> Any:
         """The tokenizer with its cut; a copy, made when first needed, where words are looked up without one."""
@@ -135,15 +145,19 @@ class TextEngine:
         self.labels = artifact.manifest.labels
         self.facts = dict(facts)
         self._score, self._close = score, close
-        self._sharpness = 1.0 / decoding.get("temperature", 1.0)
+        self._kind = kind_of(artifact.manifest.kind)
+        self._temperature = decoding.get("temperature", 1.0)
+        self._sharpness = 1.0 / self._temperature
         self._threshold = decoding.get("threshold", 0.0)
 
     def logits(self, texts: Sequence[str]) -> Logits:
-        """Unnormalised scores, (texts, labels)."""
-        return self._score(texts) if len(texts) else np.empty((0, len(self.labels)), np.float32)
+        """Unnormalised scores in the form of the kind (``pare.kinds``)."""
+        if not len(texts):
+            return np.empty([max(0, size) for size in self._kind.shape(0, len(self.labels))], np.float32)
+        return self._score(texts)
 
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction a text: the likeliest label, its softmax at the artifact's temperature, and whether to abstain.
+        """One prediction a text: what the kind decides, how sure that is at the artifact's temperature, whether to abstain.
 
         Raises InputError where ``texts`` is one text instead of a list, or an item is no text or not valid Unicode.
         """
@@ -152,12 +166,25 @@ class TextEngine:
         for index, text in enumerate(texts):
             if not isinstance(text, str) or not (text.isascii() or _is_unicode(text)):
                 _refuse(index, text)
-        return [self._decide(row) for row in self.logits(texts)]
+        decide = self._one_label if self._kind.name == "classify" else self._parts
+        found = [decide(row) for row in self.logits(texts)]
+        if self._kind.name == "tag":
+            return [replace(one, entities=entities(text, one.labels)) for text, one in zip(texts, found, strict=True)]
+        return found
 
-    def _decide(self, row: Logits) -> Prediction:
+    def _one_label(self, row: Logits) -> Prediction:
+        """The likeliest label: as ``_parts`` has it, in a handful of operations."""
         best = int(row.argmax())
         confidence = 1.0 / float(np.exp((row - row[best]) * self._sharpness).sum())
         return Prediction(self.labels[best], confidence, confidence < self._threshold)
+
+    def _parts(self, row: Logits) -> Prediction:
+        """Several labels, or tags."""
+        decided = self._kind.decide(row[None])[0]
+        confidence = float(self._kind.confidence(row[None], self._temperature)[0])
+        cell = self._kind.say(decided, self.labels)
+        parts = tuple(cell.split()) if self._kind.name == "tag" else self._kind.parts(cell)
+        return Prediction(cell, confidence, confidence < self._threshold, parts)
 
     def close(self) -> None:
         """Frees what the engine holds."""

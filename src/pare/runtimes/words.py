@@ -1,4 +1,4 @@
-"""BERT's tokenizer by memory: words that were seen once cost one dictionary look-up.
+"""BERT's tokenizer by memory: words that were seen once cost one dictionary look-up. Where words are among tokens.
 
 BERT's tokenizer cuts a text at white space and around punctuation and then splits each word into pieces without looking
 at its neighbours, so the pieces of a word can be kept. The ``tokenizers`` package makes them the first time; the result
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ class Words:
         ids += self._behind
         return ids
 
+    def apart(self, words: Sequence[str]) -> tuple[list[int], list[int]] | None:
+        """The ids of a text of these words, and where each word's first one is (-1: nowhere); None as for a text."""
+        if self._marks is not None and any(map(self._marks.search, words)):
+            return None
+        ids, firsts, last = [*self._ahead], [], self._room + len(self._ahead)
+        for word in words:
+            pieces = self._memory[word]
+            firsts.append(len(ids) if pieces and len(ids) < last else -1)
+            ids += pieces
+        del ids[last:]
+        ids += self._behind
+        return ids, firsts
+
 
 def words(file: Path, tokenizer: Any, max_length: int) -> Words | None:
     """The short way for a ``tokenizer.json`` that is BERT's in lower case, else None."""
@@ -75,3 +89,22 @@ def words(file: Path, tokenizer: Any, max_length: int) -> Words | None:
     marks = {token["content"][0] for token in data["added_tokens"] if token["content"]}
     either = marks | {mark.lower() for mark in marks} | {mark.upper() for mark in marks}
     return Words(tokenizer, max_length, "".join(sorted(either)))
+
+
+def first_tokens(offsets: Sequence[tuple[int, int]], words: Sequence[str]) -> list[int]:
+    """The position of each word's first token, -1 for a word without one (it was cut off, or its characters are dropped).
+
+    ``offsets`` are the tokens' characters (start, end) in the words joined by single blanks. A token that begins with the
+    blank in front of a word is the word's.
+    """
+    found = [-1] * len(words)
+    ends = list(accumulate(len(word) + 1 for word in words))
+    at = 0
+    for position, (start, end) in enumerate(offsets):
+        if end <= start:
+            continue
+        while at < len(words) and end >= ends[at]:
+            at += 1
+        if at < len(words) and found[at] < 0 and end > ends[at] - len(words[at]) - 1:
+            found[at] = position
+    return found

@@ -40,8 +40,8 @@ def answer_logits(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[n
     return found
 
 
-def incumbent_trial(dataset: Dataset, dev: NDArray[np.int64]) -> tuple[Trial, NDArray[np.float32]]:
-    """The incumbent's trial on dev, with true classes ``dev``, and its logits there. Its size and speed are unknown."""
+def incumbent_trial(dataset: Dataset) -> tuple[Trial, NDArray[np.float32]]:
+    """The incumbent's trial on dev, and its logits there. Its size and speed are unknown."""
     logits = answer_logits(dataset.dev, dataset.labels)
     trial = Trial(
         Candidate(INCUMBENT, "", (), "remote"),
@@ -49,7 +49,7 @@ def incumbent_trial(dataset: Dataset, dev: NDArray[np.int64]) -> tuple[Trial, ND
         1.0,
         "done",
         artifact=f"{COLUMN}{dataset.test.answers}",
-        scores=scores(logits, dev),
+        scores=scores(dataset.kind, logits, dataset.targets(dataset.dev), dataset.labels),
         drop=0.0,
         discordance=0.0,
     )

@@ -15,6 +15,7 @@ from pare.errors import InputError, MissingExtra
 from pare.evaluation.metrics import Metric, bar_metric
 from pare.families import read_config
 from pare.families.tokens import script_advice, scripts_unknown, token_facts
+from pare.kinds import kind_of
 from pare.logs.incumbent import Incumbent
 from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import BUILDERS, versions_of
@@ -56,10 +57,10 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
     Raises InputError for bad data, a bar that cannot be proven, limits that nothing can meet, or a run folder that holds
     another task's study.
     """
-    measure = bar_metric(task.bar.metric)
+    measure = bar_metric(task.bar.metric, task.kind)
     user = UserLedger()
     try:
-        dataset = prepare(task.data, user.sides())
+        dataset = prepare(task.data, user.sides(), task.kind)
         study = Study(run)
         binding = _binding(study, task, dataset)
         look = _coming_look(study, task.bar, user.looks(dataset.test.ids))
@@ -97,6 +98,7 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         progress=lambda share, words: None,
         data=dataset.hash,
         unlabelled=dataset.unlabelled,
+        kind=task.kind,
     )
     missing = None if needs_no_base(task) else missing
     return Session(study, dataset, space, ctx, bases.identity(folder) if folder else "", missing)
@@ -111,13 +113,19 @@ def _unpriced(incumbent: Incumbent | None) -> list[str]:
 
 
 def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
-    """What a run folder belongs to, once something was tried in it: one data set, base, reference and seed. Bar, limits and
-    budget may change. Raises InputError where it belongs to others.
+    """What a run folder belongs to, once something was tried in it: one data set, kind, base, reference and seed.
+    Bar, limits and budget may change. Raises InputError where it belongs to others.
     """
-    binding = {"data": dataset.hash, "base": task.base, "reference": task.reference, "seed": str(task.seed)}
+    binding = {
+        "data": dataset.hash,
+        "base": task.base,
+        "reference": task.reference,
+        "seed": str(task.seed),
+        "kind": task.kind,
+    }
     known = (study.ledger.fact("binding", dict[str, str]) if study.trials else None) or binding
     for field, value in binding.items():
-        if known[field] != value:
+        if known.get(field, "classify") != value:
             what = "data: other rows, labels, units or sides" if field == "data" else field
             raise InputError(
                 f"{study.path} holds a study with another {what} ({known[field]}, now {value}); "
@@ -226,6 +234,10 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
     named = " and ".join(f"{count:,} {what}" for what, count in extra.items() if count)
     beside = f"; beside them, to train only: {named}" if named else ""
     notes = [f"data: {facts.read:,} rows, {len(dataset.labels)} classes: {sides}{beside}"]
+    if task.kind == "multilabel":
+        sizes = [len(kind_of(task.kind).parts(sample.label)) for sample in dataset.train]
+        none = percent(sizes.count(0) / len(sizes))
+        notes.append(f"labels: {sum(sizes) / len(sizes):.2f} a train row; {none} of the train rows name none")
     share = dataset.test.n / (len(dataset.real) + len(dataset.dev) + len(dataset.calibration) + dataset.test.n)
     if facts.recorded and task.data.test is None and abs(share - task.data.test_share) > 0.05:
         notes.append(
@@ -239,9 +251,8 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
     if facts.rare:
         named = ", ".join(f"{label} ({count})" for label, count in sorted(facts.rare.items())[:6])
         more = f" and {len(facts.rare) - 6} more" if len(facts.rare) > 6 else ""
-        notes.append(
-            f"rare labels, under {facts.rare_minimum} rows: {named}{more}; --rare other merges them into one class"
-        )
+        merge = "" if task.kind == "tag" else "; --rare other merges them into one class"
+        notes.append(f"rare labels, under {facts.rare_minimum} rows: {named}{more}{merge}")
     return notes
 
 
@@ -249,7 +260,7 @@ def _provable(task: Task, goal: Goal, dataset: Dataset, look: int) -> list[str]:
     """What the sealed rows can prove, said before any training."""
     if goal.at_least is not None:
         return [_provable_level(task, goal, dataset, look)]
-    measure = bar_metric(task.bar.metric)
+    measure = bar_metric(task.bar.metric, task.kind)
     smallest = provable(task, measure, dataset, goal.alpha)
     notes = [
         f"provable: {dataset.test.n:,} sealed rows prove 'within {100 * smallest:.2f} points' with 80 % power at "

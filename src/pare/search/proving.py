@@ -1,7 +1,7 @@
 """A frozen plan and the sealed rows' values become a verdict.
 
-The exact test serves accuracy on independent rows. Everything else that is additive is tested by betting in one fixed
-random order: other bounded metrics, rows that come in units, classes that count alike, and plans that may grow.
+The exact test serves shares of independent rows, such as accuracy. Everything else that is additive is tested by betting
+in one fixed random order: other bounded metrics, rows that come in units, classes that count alike, and plans that may grow.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from pare.data import Dataset, Task
 from pare.data.task import COLUMN
-from pare.evaluation.metrics import Metric, metric, value
+from pare.evaluation.metrics import Floats, Ints, Logits, Metric, metric, value
+from pare.kinds import kind_of
 from pare.proof import betting, evidence, power, rounds
 from pare.proof.evidence import Evidence as Test
 from pare.proof.looks import look_alpha
@@ -29,13 +29,10 @@ from pare.search import imitation
 from pare.types import Evidence, ProofPlan, Verdict
 from pare.units import percent
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Sheet:
-    """The sealed rows as a test sees them: ids, units (ids where rows are independent), and true classes (n,).
+    """The sealed rows as a test sees them: ids, units (ids where rows are independent), and targets over ``classes``.
 
     ``parts`` are the ends of all but the last part of a growing plan's rows: later rows are ordered among themselves.
     ``truths`` is what people said of rows whose ``targets`` are a large model's answers.
@@ -51,10 +48,15 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A model's values on the sealed rows, (n,), and its predicted classes, (n,)."""
+    """A model's values on the sealed rows, (n,), and what it decided, in the form of the targets."""
 
     values: Floats
     predicted: Ints
+
+
+def outcome_of(measure: Metric, logits: Logits, targets: Ints, classes: Sequence[str]) -> Outcome:
+    """What a metric makes of logits."""
+    return Outcome(measure.values(logits, targets, classes), kind_of(measure.kind).decide(logits))
 
 
 def independent(task: Task, dataset: Dataset) -> bool:
@@ -112,7 +114,8 @@ def deal(measure: Metric, classes: Mapping[str, int], n: int, units: int, by_uni
 
 def dealt(measure: Metric, sheet: Sheet, plan: ProofPlan) -> Deal:
     """The deal of a plan's rows."""
-    classes = Counter(sheet.classes[target] for target in sheet.targets)
+    by_class = measure.reduce == "class_mean"
+    classes = Counter(sheet.classes[target] for target in sheet.targets) if by_class else {}
     return deal(measure, classes, len(sheet.ids), len(set(sheet.units)), plan.by_unit, plan.unit_rows)
 
 
@@ -128,8 +131,8 @@ def plan_id(plan: ProofPlan) -> str:
 
 
 def kind_of_test(measure: Metric, alone: bool, growing: bool) -> Literal["exact", "betting"]:
-    """``exact`` for accuracy on independent rows (``alone``) and a closed plan, else ``betting``."""
-    return "exact" if measure.name == "accuracy" and alone and not growing else "betting"
+    """``exact`` for a share of independent rows (``alone``) and a closed plan, else ``betting``."""
+    return "exact" if measure.binary and alone and not growing else "betting"
 
 
 def judge(plan: ProofPlan, sheet: Sheet, reference: Outcome | None, outcomes: Sequence[Outcome], look: int) -> Verdict:
@@ -172,7 +175,7 @@ def _reviewed(plan: ProofPlan, sheet: Sheet, outcome: Outcome) -> Reviewed:
 
 
 def _value(measure: Metric, sheet: Sheet, outcome: Outcome) -> float:
-    return value(measure, outcome.values, outcome.predicted, sheet.targets, len(sheet.classes))
+    return value(measure, outcome.values, outcome.predicted, sheet.targets, sheet.classes)
 
 
 def _test(

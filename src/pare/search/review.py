@@ -102,6 +102,8 @@ def _check(study: Study, dataset: Dataset, given: Mapping[str, str]) -> None:
 
 
 def _plan(study: Study) -> ProofPlan:
+    if study.task.kind != "classify":
+        raise InputError(f"pare review is for tasks of one label a text; {study.path} is of kind {study.task.kind}")
     proof = study.proof
     if proof is None or proof[2] is None:
         raise InputError(f"{study.path} has no finished proof to review; run pare find first")

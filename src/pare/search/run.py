@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +21,7 @@ from pare.search.listener import Listener, Progress
 from pare.search.opening import Session
 from pare.search.space import REFERENCE
 from pare.search.study import CUT_OFF, TOGETHER, Study, artifact_at
-from pare.types import Artifact, Measurement, Sample, Trial
+from pare.types import Artifact, Measurement, Trial
 from pare.units import duration
 
 MEASURED_TEXTS = 256
@@ -89,7 +88,7 @@ def measure_side_by_side(session: Session, listener: Listener) -> None:
 
 def _tell_incumbent(session: Session, listener: Listener) -> None:
     study, dataset = session.study, session.dataset
-    trial, logits = incumbent_trial(dataset, targets(dataset.labels, dataset.dev))
+    trial, logits = incumbent_trial(dataset)
     study.ledger.add_output(trial.artifact, "dev", _bytes(logits))
     study.tell(trial)
     listener.finished(study, trial)
@@ -141,6 +140,11 @@ def _artifact(session: Session, builder: Builder, proposal: Proposal, progress: 
         built, _ = builder.build(proposal.entry.candidate, proposal.fidelity, progress)  # type: ignore[arg-type]
         return built
     _, given = artifact_at(reference)
+    if given.manifest.kind != session.dataset.kind:
+        raise InputError(
+            f"reference {reference} is of kind {given.manifest.kind}, the task is of kind {session.dataset.kind}; "
+            "give a reference of the same kind"
+        )
     if given.manifest.labels != session.dataset.labels:
         raise InputError(
             f"reference {reference} knows the labels {', '.join(given.manifest.labels[:5])} …, the data have "
@@ -169,7 +173,7 @@ def _score(session: Session, trial: Trial, artifact: Artifact, progress: object,
         trial,
         shape=artifact.manifest.shape,
         size_bytes=artifact.size_bytes,
-        scores=scores(logits, targets(dataset.labels, dataset.dev)),
+        scores=scores(dataset.kind, logits, dataset.targets(dataset.dev), dataset.labels),
     )
     trial = _pair(session, trial)
     if whole:
@@ -190,8 +194,9 @@ def _pair(session: Session, trial: Trial) -> Trial:
     before, after = study.logits(reference.artifact, "dev"), study.logits(trial.artifact, "dev")
     if before is None or after is None:
         return trial
-    dev = targets(session.dataset.labels, session.dataset.dev)
-    drop, discordance = paired(bar_metric(study.facts.goal.metric), before, after, dev)
+    dataset = session.dataset
+    measure = bar_metric(study.facts.goal.metric, dataset.kind)
+    drop, discordance = paired(measure, before, after, dataset.targets(dataset.dev), dataset.labels)
     return replace(trial, drop=drop, discordance=discordance)
 
 
@@ -200,12 +205,6 @@ def _pair_earlier(session: Session) -> None:
     for trial in session.study.complete:
         if trial.drop is None:
             session.study.tell(_pair(session, trial))
-
-
-def targets(labels: Sequence[str], samples: Sequence[Sample]) -> NDArray[np.int64]:
-    """The samples' labels as indices, (samples,)."""
-    index = {label: i for i, label in enumerate(labels)}
-    return np.array([index[sample.label] for sample in samples], dtype=np.int64)
 
 
 def _bytes(logits: NDArray[np.float32]) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pare import methods
 from pare.data import Task
+from pare.errors import InputError
 from pare.families import family_of
 from pare.planner import estimate
 from pare.types import Candidate, DataFacts, Shape, Step
@@ -25,6 +26,8 @@ ENOUGH_ROWS = 5000
 FEW_ROWS_TOKENS = 12_000
 """Few rows name few of the words that will come: below ``ENOUGH_ROWS`` texts to train on, more of the vocabulary is kept."""
 TRAINING = ("linear", "static", "finetune", "distil")
+ONE_ANSWER = ("linear", "static")
+"""The rungs that answer once for a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,16 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
 
     ``config`` is the base model's, None where it cannot be loaded (the light install): then only the linear rung remains.
     Where the task ``needs_no_base`` none of it is trained; a given reference has no PyTorch form to be shown against.
+    Words are tagged by encoders and students alone. Raises InputError where that leaves no rung.
     """
-    rungs, base = task.candidates, task.base
+    rungs, base = _rungs(task), task.base
     entries: list[Entry] = []
+
+    anatomy = _anatomy(task, config, facts)
 
     def add(name: str, recipe: list[Step], runtime: str, *, trunk: str = "", halved: bool = False) -> None:
         origin = "" if recipe[0].method == "linear" else base
-        shape, work = _follow(recipe, config, facts)
+        shape, work = _follow(recipe, anatomy, facts)
         candidate = Candidate(name, origin, tuple(recipe), runtime)
         entries.append(Entry(candidate, trunk or name, shape, work, halved))
 
@@ -100,7 +106,7 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
                 add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
     if "static" in rungs:
         add("static", [finetune, Step("static")], "arrays")
-    for depth in _depths(rungs, family_of(config).shape(config, facts.classes).layers):
+    for depth in _depths(rungs, anatomy.layers):
         recipe = [finetune, Step("drop_layers", {"keep": depth}), trim, Step("distil")]
         trunk = f"student-{depth}"
         for suffix, steps in _WIDTHS.items():
@@ -115,6 +121,26 @@ _WIDTHS: Mapping[str, list[Step]] = {
 }
 
 
+def _rungs(task: Task) -> tuple[str, ...]:
+    """The rungs that a task of its kind can climb: n-grams and static vectors answer for a text, not for its words."""
+    if task.kind != "tag":
+        return task.candidates
+    rungs = tuple(rung for rung in task.candidates if rung not in ONE_ANSWER)
+    if not rungs:
+        raise InputError(
+            f"candidates of kind tag must be encoder or students but got {', '.join(task.candidates)}; "
+            f"{' and '.join(ONE_ANSWER)} give one answer for a whole text"
+        )
+    return rungs
+
+
+def _anatomy(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Shape:
+    """The base model's shape with the task's head; without parts where the base cannot be loaded."""
+    if config is None:
+        return Shape("", ())
+    return family_of(config).shape(config, facts.classes, each_token=task.kind == "tag")
+
+
 def _depths(rungs: tuple[str, ...], layers: int) -> list[int]:
     """The students' depths: named ones, or 1 to one less than the base has, at most 5."""
     named = [rung for rung in rungs if rung.startswith("students")]
@@ -124,9 +150,10 @@ def _depths(rungs: tuple[str, ...], layers: int) -> list[int]:
     return sorted({int(depth) for depth in depths.split(",")}) if depths else list(range(1, min(layers, 6)))
 
 
-def _follow(recipe: list[Step], config: Mapping[str, Any] | None, facts: DataFacts) -> tuple[Shape, float]:
-    """The shape at the end of a recipe, and the FLOPs of its last training step at full fidelity."""
-    shape = family_of(config).shape(config, facts.classes) if config is not None else Shape("", ())
+def _follow(recipe: list[Step], shape: Shape, facts: DataFacts) -> tuple[Shape, float]:
+    """The shape at the end of a recipe that starts from ``shape``, and the FLOPs of its last training step at full
+    fidelity.
+    """
     work = 0.0
     for step in recipe:
         method = methods.method(step)

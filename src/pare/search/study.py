@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pare.artifacts import MANIFEST, Store, read
 from pare.data import Dataset, Task
 from pare.errors import InputError
+from pare.kinds import kind_of
 from pare.logs.contract import CONTRACT
 from pare.logs.incumbent import Incumbent
 from pare.planner import estimate
@@ -294,9 +295,12 @@ class Study:
         )
 
     def logits(self, artifact: str, side: Side) -> NDArray[np.float32] | None:
-        """The recorded logits of an artifact on dev or calibration, (samples, classes), or None."""
+        """The recorded logits of an artifact on dev or calibration, in the form of the task's kind, or None."""
         raw = self.ledger.output(artifact, side)
-        return None if raw is None else np.frombuffer(raw, np.float32).reshape(-1, len(self.facts.labels))
+        if raw is None:
+            return None
+        shape = kind_of(self.task.kind).shape(self.facts.sides[side], len(self.facts.labels))
+        return np.frombuffer(raw, np.float32).reshape(shape)
 
     def side_by_side(self) -> Callable[[Trial], Trial]:
         """Gives a trial its figures from interleaved rounds, where it was measured so: their ratios hold on a noisy

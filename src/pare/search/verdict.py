@@ -15,13 +15,23 @@ from pare.data import Dataset, Sealed
 from pare.data.task import COLUMN
 from pare.errors import InputError
 from pare.evaluation.metrics import bar_metric
+from pare.kinds import kind_of
 from pare.methods.calibrate import calibrated, fit_temperature, fit_threshold
 from pare.proof import power
 from pare.search.imitation import review_bets
 from pare.search.incumbent import answer_logits
 from pare.search.listener import Listener
-from pare.search.proving import Outcome, Sheet, draws_units, independent, judge, kind_of_test, largest_unit, plan_id
-from pare.search.run import targets
+from pare.search.proving import (
+    Outcome,
+    Sheet,
+    draws_units,
+    independent,
+    judge,
+    kind_of_test,
+    largest_unit,
+    outcome_of,
+    plan_id,
+)
 from pare.search.space import BASELINE, INCUMBENT, REFERENCE
 from pare.search.study import UNREAD, Study
 from pare.search.survivors import ASSUMED_DISCORDANCE, Goal, choose
@@ -121,7 +131,7 @@ def growth_of(study: Study, dataset: Dataset) -> Growth:
 def _freeze(study: Study, dataset: Dataset, survivors: Sequence[Trial]) -> ProofPlan:
     """The plan on calibrated artifacts, stored before anything sealed is read."""
     task, goal = study.task, study.facts.goal
-    measure = bar_metric(goal.metric)
+    measure = bar_metric(goal.metric, task.kind)
     by_unit = draws_units(task, dataset)
     share, bets = 0.0, tuple[float, ...]()
     if task.imitates and goal.margin is not None:
@@ -163,8 +173,9 @@ def _calibrated(study: Study, dataset: Dataset, trial: Trial) -> Artifact:
     artifact = study.store.get(trial.artifact)
     if logits is None or not len(logits):
         return artifact
-    temperature = fit_temperature(logits, targets(dataset.labels, dataset.calibration))
-    threshold = fit_threshold(logits, temperature, COVERAGE)
+    kind = kind_of(dataset.kind)
+    temperature = fit_temperature(*kind.choices(logits, dataset.targets(dataset.calibration)))
+    threshold = fit_threshold(kind.confidence(logits, temperature), COVERAGE)
     with study.store.scratch() as scratch:
         return study.store.put(calibrated(artifact, temperature, threshold, scratch / "out", study.contract))
 
@@ -182,7 +193,7 @@ def _judge(study: Study, dataset: Dataset, plan: ProofPlan, growth: Growth) -> V
     sheet = Sheet(
         ids=ids,
         units=ids if study.task.data.unit is None else [row.unit for row in rows],
-        targets=targets(dataset.labels, rows),
+        targets=dataset.targets(rows),
         classes=dataset.labels,
         parts=growth.parts[:-1],
         truths=study.said(),
@@ -212,8 +223,8 @@ def _outcome(study: Study, artifact: Artifact, name: str, rows: Sequence[Sample]
 
 
 def _valued(study: Study, logits: NDArray[np.float32], sheet: Sheet) -> Outcome:
-    values = bar_metric(study.facts.goal.metric).values(logits, sheet.targets)
-    return Outcome(values, logits.argmax(axis=1).astype(np.int64))
+    measure = bar_metric(study.facts.goal.metric, study.task.kind)
+    return outcome_of(measure, logits, sheet.targets, sheet.classes)
 
 
 def too_few(study: Study, dataset: Dataset) -> Verdict | None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare import artifacts
+from pare.kinds import TaskKind, kind_of
 from pare.methods.base import BuildContext, Method
 from pare.runtimes.base import Engine, Runtime
 from pare.runtimes.device import this_device
@@ -52,27 +53,32 @@ CONTAINER = 40_000
 def logits_have_a_row_a_text(engine: Engine, texts: Sequence[str]) -> None:
     for size in (0, 1, 2, len(texts)):
         found = engine.logits(texts[:size])
-        assert found.shape == (size, len(engine.labels)), found.shape
+        assert (found.shape[0], found.shape[-1]) == (size, len(engine.labels)), found.shape
         assert found.dtype == np.float32
-        assert np.isfinite(found).all()
+        if found.ndim == 2:
+            assert np.isfinite(found).all()
+            continue
+        words = np.array([len(text.split()) for text in texts[:size]], dtype=np.int64)
+        assert found.shape[1] == words.max(initial=0), found.shape
+        assert (np.isfinite(found) == (np.arange(found.shape[1]) < words[:, None])[..., None]).all()
 
 
 def order_is_kept(engine: Engine, texts: Sequence[str]) -> None:
-    forwards, backwards = engine.logits(texts), engine.logits(list(reversed(texts)))
+    forwards, backwards = _each(engine, texts), _each(engine, list(reversed(texts)))
     _near(forwards, backwards[::-1])
 
 
 def single_equals_batch(engine: Engine, texts: Sequence[str]) -> None:
-    _near(engine.logits(texts), np.concatenate([engine.logits([text]) for text in texts]))
+    _near(_each(engine, texts), [_each(engine, [text])[0] for text in texts])
 
 
 def long_lists_equal_short_ones(engine: Engine, texts: Sequence[str]) -> None:
     many = [texts[i % len(texts)] + " again" * (i % 7) for i in range(100)]
-    _near(engine.logits(many), np.concatenate([engine.logits(many[i : i + 5]) for i in range(0, 100, 5)]))
+    _near(_each(engine, many), [row for i in range(0, 100, 5) for row in _each(engine, many[i : i + 5])])
 
 
 def repeated_calls_agree(engine: Engine, texts: Sequence[str]) -> None:
-    assert np.array_equal(engine.logits(texts), engine.logits(texts))
+    assert np.array_equal(engine.logits(texts), engine.logits(texts), equal_nan=True)
     assert np.array_equal(engine.logits(texts[:1]), engine.logits(texts[:1]))
 
 
@@ -85,15 +91,17 @@ def results_are_not_overwritten(engine: Engine, texts: Sequence[str]) -> None:
 
 def odd_texts_are_answered(engine: Engine, texts: Sequence[str]) -> None:
     odd = [*ODD, " ".join(texts) * 200]
-    _near(engine.logits(odd), np.concatenate([engine.logits([text]) for text in odd]))
+    _near(_each(engine, odd), [_each(engine, [text])[0] for text in odd])
     assert all(np.isfinite(engine.logits([text])).all() for text in odd)
+    assert len(engine.classify(odd)) == len(odd)
 
 
-def classify_is_the_largest_logit(engine: Engine, texts: Sequence[str]) -> None:
-    logits = engine.logits(texts)
-    for prediction, row in zip(engine.classify(texts), logits, strict=True):
-        assert prediction.label == engine.labels[int(row.argmax())]
-        assert 1 / len(engine.labels) - 1e-6 <= prediction.confidence <= 1
+def classify_says_what_is_decided(engine: Engine, texts: Sequence[str], kind: TaskKind) -> None:
+    decided = kind.decide(engine.logits(texts))
+    least = 1 / max(2, len(engine.labels)) if kind.name != "multilabel" else 0.5
+    for prediction, row in zip(engine.classify(texts), decided, strict=True):
+        assert prediction.label == kind.say(row, engine.labels)
+        assert least - 1e-6 <= prediction.confidence <= 1
 
 
 EngineCheck = Callable[[Engine, Sequence[str]], None]
@@ -105,7 +113,6 @@ ENGINE_CHECKS: tuple[EngineCheck, ...] = (
     repeated_calls_agree,
     results_are_not_overwritten,
     odd_texts_are_answered,
-    classify_is_the_largest_logit,
 )
 
 
@@ -118,6 +125,7 @@ def check_runtime(runtime: Runtime, artifact: Artifact, texts: Sequence[str], th
         assert engine.labels == artifact.manifest.labels
         for check in ENGINE_CHECKS:
             check(engine, texts)
+        classify_says_what_is_decided(engine, texts, kind_of(artifact.manifest.kind))
     finally:
         engine.close()
 
@@ -192,6 +200,13 @@ def _weighs(predicted: float, built: float, *, exact: bool) -> None:
         assert built <= 1.01 * predicted, f"reshape bounds it by {predicted:,.0f} bytes, built {built:,.0f}"
 
 
-def _near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+def _each(engine: Engine, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    """The logits of each text, without what pads texts of fewer words."""
+    return [row[~np.isnan(row).all(axis=-1)] if row.ndim == 2 else row for row in engine.logits(texts)]
+
+
+def _near(rows: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]) -> None:
+    assert [row.shape for row in rows] == [row.shape for row in other]
+    found, expected = (np.concatenate([row.ravel() for row in each]) for each in (rows, other))
     worst = float(np.abs(found - expected).max())
     assert worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())), f"logits differ by {worst:.3g}"

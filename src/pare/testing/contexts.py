@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from pare.kinds import MARK, NOTHING
 from pare.methods.base import BuildContext
 from pare.testing.tiny import tiny_encoder
-from pare.types import Artifact, Sample
+from pare.types import Artifact, Kind, Sample
 
 LABELS = ("card", "money", "phone")
+TAGS = ("B-name", "B-place", "I-place", "O")
 _STATES = ("lost", "gone", "late", "stuck")
 _WORDS = {"card": "card plastic chip", "money": "money cash transfer", "phone": "phone mobile handset"}
 
@@ -25,12 +29,47 @@ def tiny_samples(rows: int = 60) -> list[Sample]:
     return made
 
 
+def tiny_sentences(rows: int = 90) -> list[Sample]:
+    """Tagged sentences: names and places by a few words, some of several pieces, places of one or two words."""
+    names, places = (
+        ("ada", "Grace", "o'neill", "jean-luc"),
+        (("bonn",), ("new", "york"), ("sankt-gallen",), ("old", "town")),
+    )
+    made = []
+    for i in range(rows):
+        place, name = places[i % 4], names[i * 7 % 4]
+        words = (
+            ["please", name, "went", "to", *place, f"on day {i}"] if i % 3 else ["nobody", "was", "late", "today", "!"]
+        )
+        tags = ["O", "B-name", "O", "O", "B-place", *["I-place"] * (len(place) - 1), *["O"] * 3] if i % 3 else ["O"] * 5
+        made.append(Sample(id=f"{i:04x}", text=" ".join(words), label=" ".join(tags), unit=str(i)))
+    return made
+
+
+def tiny_tagging(folder: Path, family: str = "bert", **more: Any) -> BuildContext:
+    """``tiny_context`` for tagging words. Needs torch and transformers."""
+    sentences = tiny_sentences()
+    return replace(tiny_context(folder, family, samples=sentences, **more), labels=TAGS, kind="tag")
+
+
+def several_samples(rows: int = 60) -> list[Sample]:
+    """Separable rows of several labels: each names every label that holds by one of three words, and some name none."""
+    made = []
+    for i in range(rows):
+        held = [label for place, label in enumerate(LABELS) if (i % 8) >> place & 1]
+        words = [_WORDS[label].split()[(i // 8 + place) % 3] for place, label in enumerate(held)]
+        text = f"please help, my {' and '.join(words) or 'day'} is {_STATES[i % len(_STATES)]} since day {i}"
+        made.append(Sample(id=f"{i:04x}", text=text, label=MARK.join(held) or NOTHING, unit=str(i)))
+    return made
+
+
 def tiny_context(
     folder: Path,
     family: str = "bert",
     *,
     teacher: Artifact | None = None,
     samples: Sequence[Sample] = (),
+    kind: Kind = "classify",
     seed: int = 0,
     fidelity: float = 1.0,
     progress: Callable[[float, str], None] = lambda share, word: None,
@@ -51,4 +90,5 @@ def tiny_context(
         threads=1,
         cache=folder / "cache",
         progress=progress,
+        kind=kind,
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pare.artifacts import Store, seal
 from pare.benchmark import energy
 from pare.data.task import COLUMN, Task
-from pare.evaluation.metrics import known_metrics, value
+from pare.evaluation.metrics import known_metrics, metrics_of, value
 from pare.evaluation.score import paired
 from pare.families import family_of
 from pare.logs.incumbent import Incumbent
@@ -187,7 +187,17 @@ def against(found: FakeStudy, known: Incumbent, *, imitates: bool = False) -> Fa
     study.ledger.set_fact(KNOWN_INCUMBENT, known)
     study.ledger.add_output("column:fake", "dev", logits.tobytes())
     candidate = Candidate(INCUMBENT, "", (), "remote")
-    study.tell(Trial(candidate, FULL, 1.0, "done", artifact="column:fake", scores=_scores(logits, targets), drop=0.0))
+    study.tell(
+        Trial(
+            candidate,
+            FULL,
+            1.0,
+            "done",
+            artifact="column:fake",
+            scores=_scores(logits, targets, study.facts.labels),
+            drop=0.0,
+        )
+    )
     study.close()
     return replace(found, study=Study.open(study.path))
 
@@ -242,7 +252,7 @@ def _complete(
             ledger.add_output(artifact, "dev", answers[model.name].tobytes())
             ledger.add_output(artifact, "calibration", _answers(model, calibration, labels, seed=1).tobytes())
         drop, discordance = (
-            paired(known_metrics()["accuracy"], reference, answers[model.name], targets)
+            paired(known_metrics()["accuracy"], reference, answers[model.name], targets, labels)
             if reference is not None
             else (None, None)
         )
@@ -255,7 +265,7 @@ def _complete(
                 artifact=artifact,
                 shape=shape,
                 size_bytes=round(model.size_mb * 1e6),
-                scores=_scores(answers[model.name], targets),
+                scores=_scores(answers[model.name], targets, labels),
                 drop=drop,
                 discordance=discordance,
                 measurement=_measurement(model, artifact) if measured else None,
@@ -309,12 +319,12 @@ def _answers(model: Model, samples: Sequence[Sample], labels: tuple[str, ...], s
     return logits.astype(np.float32)
 
 
-def _scores(logits: Logits, targets: NDArray[np.int64]) -> dict[str, Score]:
+def _scores(logits: Logits, targets: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Score]:
     n = len(targets)
     found = {}
-    for measure in known_metrics().values():
-        values, predicted = measure.values(logits, targets), logits.argmax(axis=1)
-        figure = value(measure, values, predicted, targets, logits.shape[1])
+    for measure in metrics_of("classify").values():
+        values, predicted = measure.values(logits, targets, labels), logits.argmax(axis=1)
+        figure = value(measure, values, predicted, targets, labels)
         low, high = wilson(round(figure * n), n, 0.05)
         found[measure.name] = Score(measure.name, figure, low, high, n, approximate=measure.name != "accuracy")
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
+
+from pare.runtimes.words import first_tokens
 
 LENGTH_JITTER = 0.25
 """How far, relatively, a row's length may be off when rows are sorted: batches then differ between epochs."""
@@ -22,6 +25,9 @@ class TokenRows:
 
     ``pad`` is the padding token's id, ``mask`` the one that stands for a hidden word (the unknown token's where there is no
     mask token), ``special`` holds the ids that are never hidden.
+
+    Where words are tagged, word j of row i is number ``words[i] + j``, and ``firsts`` is the position in its row of each
+    word's first token, -1 where it has none.
     """
 
     ids: NDArray[np.int64]
@@ -29,6 +35,8 @@ class TokenRows:
     pad: int
     mask: int = 0
     special: tuple[int, ...] = ()
+    words: NDArray[np.int64] | None = None
+    firsts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -37,29 +45,64 @@ class TokenRows:
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.starts)
 
+    @property
+    def answers(self) -> int:
+        """How many answers a model gives to these rows: one a text, or one a word."""
+        return len(self) if self.words is None else int(self.words[-1])
+
 
 @dataclass(frozen=True)
 class Batch:
-    """``rows`` are the indices of the texts, (rows,); ``ids`` and ``mask`` are (rows, longest)."""
+    """``rows`` are the indices of the texts, (rows,); ``ids`` and ``mask`` are (rows, longest).
+
+    Where words are tagged, ``words`` are the numbers of those that have a token here, and ``at`` is where each one's first
+    token is in the batch's tokens, row after row.
+    """
 
     rows: NDArray[np.int64]
     ids: Tensor
     mask: Tensor
+    words: NDArray[np.int64] | None = None
+    at: Tensor | None = None
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The numbers of the answers that this batch asks for: its texts', or its words'."""
+        return self.rows if self.words is None else self.words
 
 
-def tokenize(tokenizer: Path, texts: Sequence[str], max_length: int) -> TokenRows:
-    """Encodes the texts with a ``tokenizer.json``, special tokens included, cut to ``max_length`` tokens."""
+def tokenize(tokenizer: Path, texts: Sequence[str], max_length: int, *, words: bool = False) -> TokenRows:
+    """Encodes the texts with a ``tokenizer.json``, special tokens included, cut to ``max_length`` tokens.
+
+    ``words``: also finds the words' first tokens, as a tagger is served (``runtimes.tagging``).
+    """
     reader = Tokenizer.from_file(str(tokenizer))
     padding = reader.padding
     pad = int(padding["pad_id"]) if padding else _first(reader, "[PAD]", "<pad>")
     reader.no_padding()
     reader.enable_truncation(max_length)
-    encoded = [encoding.ids for encoding in reader.encode_batch_fast(list(texts))]
+    parts = [text.split() for text in texts] if words else []
+    encodings = (
+        reader.encode_batch([" ".join(part) for part in parts]) if words else reader.encode_batch_fast(list(texts))
+    )
+    encoded = [encoding.ids for encoding in encodings]
     lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    starts = _starts(lengths)
     flat = np.fromiter((token for ids in encoded for token in ids), dtype=np.int64, count=int(starts[-1]))
     special = tuple(sorted(i for i, token in reader.get_added_tokens_decoder().items() if token.special))
-    return TokenRows(flat, starts, pad, _first(reader, "[MASK]", "<mask>", "[UNK]", "<unk>"), special)
+    made = TokenRows(flat, starts, pad, _first(reader, "[MASK]", "<mask>", "[UNK]", "<unk>"), special)
+    if not words:
+        return made
+    firsts = [first_tokens(encoding.offsets, part) for encoding, part in zip(encodings, parts, strict=True)]
+    counts = np.array([len(part) for part in parts], dtype=np.int64)
+    return replace(made, words=_starts(counts), firsts=np.array(list(chain.from_iterable(firsts)), dtype=np.int64))
+
+
+def only(rows: TokenRows, answers: NDArray[np.bool_]) -> TokenRows:
+    """The rows with those words left out whose entry in ``answers`` is False: nobody is asked for their tag. Rows whose
+    texts are not tagged stay as they are.
+    """
+    return rows if rows.words is None else replace(rows, firsts=np.where(answers, rows.firsts, -1))
 
 
 def hide(rows: TokenRows, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
@@ -93,7 +136,20 @@ def pad(rows: TokenRows, picked: NDArray[np.int64]) -> Batch:
     inside = columns[None, :] < lengths[:, None]
     ids = np.full((len(picked), width), rows.pad, dtype=np.int64)
     ids[inside] = rows.ids[(rows.starts[picked][:, None] + columns[None, :])[inside]]
-    return Batch(picked, torch.from_numpy(ids), torch.from_numpy(inside.astype(np.int64)))
+    batch = Batch(picked, torch.from_numpy(ids), torch.from_numpy(inside.astype(np.int64)))
+    if rows.words is None:
+        return batch
+    counts = np.diff(rows.words)[picked]
+    row = np.repeat(np.arange(len(picked)), counts)
+    numbers = np.arange(int(counts.sum())) + np.repeat(rows.words[picked] - _starts(counts)[:-1], counts)
+    firsts = rows.firsts[numbers]
+    seen = firsts >= 0
+    return replace(batch, words=numbers[seen], at=torch.from_numpy((row * width + firsts)[seen]))
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each part begins, and where the last ends, of parts end to end."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
 
 
 def _first(reader: Tokenizer, *names: str) -> int:

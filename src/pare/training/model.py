@@ -1,5 +1,7 @@
 """The trained model: a Hugging Face backbone without its pooler, a pooling over tokens, and a linear head.
 
+Without a pooling (``none``) the head reads every token: so words are tagged.
+
 On disk it is the artifact format ``encoder``: the backbone as ``AutoModel.from_pretrained`` reads it, ``tokenizer.json``,
 ``head.safetensors`` and ``pooling.json``.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,15 +19,17 @@ from torch import Tensor, nn
 
 from pare.errors import InputError
 from pare.families import family_of, read_config
-from pare.families.pooling import read_pooling
+from pare.families.pooling import Pooling, read_pooling
 
 HEAD = "head.safetensors"
 POOLING = "pooling.json"
-Pooling = Literal["mean", "cls"]
 
 
 class Output(NamedTuple):
-    """``logits`` (rows, classes), ``pooled`` (rows, width), ``hidden`` (rows, tokens, width): the last layer's states."""
+    """``logits`` (rows, classes), ``pooled`` (rows, width), ``hidden`` (rows, tokens, width): the last layer's states.
+
+    Without a pooling logits are (rows, tokens, classes) and ``pooled`` is ``hidden``.
+    """
 
     logits: Tensor
     pooled: Tensor
@@ -51,8 +55,12 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return Output(self.head(pooled), pooled, hidden)
 
 
-def load_encoder(folder: Path, classes: int | None = None, *, seed: int = 0, train: bool = False) -> Encoder:
+def load_encoder(
+    folder: Path, classes: int | None = None, *, seed: int = 0, train: bool = False, pooling: Pooling | None = None
+) -> Encoder:
     """Reads an artifact of format ``encoder``, or a base model in Hugging Face form with ``classes`` for a new head.
+
+    ``pooling`` replaces the folder's.
 
     ``train`` picks attention as plain matrix products: on a CPU the backward pass of the fused one costs five times as
     much at the lengths of short texts.
@@ -61,7 +69,7 @@ def load_encoder(folder: Path, classes: int | None = None, *, seed: int = 0, tra
     config = read_config(folder)
     family = family_of(config)
     backbone = _load_backbone(folder, family.has_pooler, train)
-    pooling = read_pooling(folder, family.pooling)
+    pooling = pooling or read_pooling(folder, family.pooling)
     width = int(config[family.width_key])
     if (folder / HEAD).is_file():
         arrays = load_file(folder / HEAD)
@@ -112,6 +120,8 @@ def _load_backbone(folder: Path, has_pooler: bool, train: bool) -> nn.Module:
 
 
 def _pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    if pooling == "none":
+        return hidden
     if pooling == "cls":
         return hidden[:, 0]
     weight = mask.unsqueeze(-1).to(hidden.dtype)

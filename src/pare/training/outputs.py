@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,10 +21,14 @@ from pare.types import Artifact
 
 
 class Outputs(NamedTuple):
-    """``logits`` (texts, classes) and ``pooled`` states (texts, width), float32."""
+    """``logits`` (texts, classes) and ``pooled`` states (texts, width), float32.
+
+    Where words are tagged: of the words of all texts, one after the other. A word that the teacher never saw, because its
+    text was cut, has NaN for logits; states are float16, for there are many.
+    """
 
     logits: NDArray[np.float32]
-    pooled: NDArray[np.float32]
+    pooled: NDArray[Any]
 
 
 def teacher_outputs(teacher: Artifact, texts: Sequence[str], cache: Path, threads: int, progress: Progress) -> Outputs:
@@ -33,7 +37,8 @@ def teacher_outputs(teacher: Artifact, texts: Sequence[str], cache: Path, thread
     if path.is_file():
         arrays = load_file(path)
         return Outputs(arrays["logits"], arrays["pooled"])
-    rows = tokenize(teacher.path / "tokenizer.json", texts, teacher.manifest.max_length)
+    manifest = teacher.manifest
+    rows = tokenize(teacher.path / "tokenizer.json", texts, manifest.max_length, words=manifest.kind == "tag")
     model = load_encoder(teacher.path)
     logits, pooled = predict(model, rows, threads=threads, progress=progress, word="teacher")
     _write(path, {"logits": logits, "pooled": pooled})
@@ -44,7 +49,7 @@ def _key(teacher: Artifact, texts: Sequence[str]) -> str:
     return hashlib.sha256(msgspec.json.encode([teacher.id, list(texts)])).hexdigest()[:24]
 
 
-def _write(path: Path, arrays: dict[str, NDArray[np.float32]]) -> None:
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Writes beside the final name and renames, so that a killed run leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)

@@ -84,7 +84,7 @@ def train(
             group["lr"] = peak * factor
         with autocast():
             output = model.states(batch.ids, batch.mask)
-        value = loss(_as_float(output), batch)
+        value = loss(_answers(output, batch), batch)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(trained, schedule.clip)
@@ -100,19 +100,22 @@ def predict(
     batch: int = 64,
     progress: Progress = lambda share, word: None,
     word: str = "",
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits (rows, classes) and pooled states (rows, width), in the order of the rows."""
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Logits (answers, classes) and pooled states (answers, width): of the rows, in their order, or of their words.
+
+    Words' states are halves, for there are many; a word that the model never saw has NaN for logits.
+    """
     torch.set_num_threads(threads)
     model.eval()
-    logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
-    pooled = np.zeros((len(rows), model.head.in_features), dtype=np.float32)
+    logits = np.full((rows.answers, model.head.out_features), np.nan, dtype=np.float32)
+    pooled = np.zeros((rows.answers, model.head.in_features), dtype=np.float32 if rows.words is None else np.float16)
     for i, part in enumerate(in_order(rows, batch)):
         if i % REPORT_EVERY == 0:
             progress(i * batch / len(rows), word)
         with torch.inference_mode(), autocast():
-            output = _as_float(model.states(part.ids, part.mask))
-        logits[part.rows] = output.logits.numpy()
-        pooled[part.rows] = output.pooled.numpy()
+            output = _answers(model.states(part.ids, part.mask), part)
+        logits[part.answers] = output.logits.numpy()
+        pooled[part.answers] = output.pooled.numpy()
     return logits, pooled
 
 
@@ -135,8 +138,12 @@ def has_bf16() -> bool:
     return any(bool(check()) for name in names if (check := getattr(torch.cpu, name, None)))
 
 
-def _as_float(output: Output) -> Output:
-    return Output(output.logits.float(), output.pooled.float(), output.hidden)
+def _answers(output: Output, batch: Batch) -> Output:
+    """The outputs of a batch's answers in fp32: those of its texts, or of its words' first tokens."""
+    logits, pooled = output.logits, output.pooled
+    if batch.at is not None:
+        logits, pooled = (states.flatten(0, 1)[batch.at] for states in (logits, pooled))
+    return Output(logits.float(), pooled.float(), output.hidden)
 
 
 def _endless(rows: TokenRows, schedule: Schedule, seed: int) -> Iterator[Batch]:

@@ -327,7 +327,8 @@ def test_with_json_bad_data_is_one_line_and_nothing_else(pare: Pare, tmp_path: P
 def test_help_names_defaults_metrics_and_units(pare: Pare) -> None:
     words = " ".join(pare("find", "--help").out.split())
     for said in (
-        "accuracy, balanced_accuracy, brier [default: accuracy]",
+        "classify: accuracy, balanced_accuracy, brier; multilabel: example_f1, hamming, subset_accuracy",
+        "[default: accuracy for classify, example_f1 for multilabel",
         "[default: linear,static,encoder,students]",
         "[default: 0.95]",
         "joules per 1,000 requests",

@@ -180,3 +180,34 @@ def test_the_table_covers_every_field() -> None:
     assert len({flag(name) for name in FIELDS}) == len(FIELDS)
     for part, kind in (("data", DataSpec), ("bar", Bar), ("limits", Limits), ("budget", Budget)):
         assert {f"{part}.{name}" for name in kind.__slots__} == {n for n in FIELDS if n.startswith(part + ".")}
+
+
+def test_a_task_that_tags_words_needs_no_columns() -> None:
+    task = Task.of("train.conll", kind="tag", test="test.annotated")
+    assert (task.data.input, task.data.target, task.bar.metric) == ("word", "tag", "sentence_f1")
+    assert Task.parse(task.to_yaml(), name=task.name) == task
+    named = Task.parse("kind: tag\ndata: {path: a.jsonl, input: tokens, target: tags}\n", name="a")
+    assert (named.data.input, named.data.target) == ("tokens", "tags")
+    with pytest.raises(InputError, match="--input must be a column's name but got null"):
+        Task.of("train.conll")
+    with pytest.raises(InputError, match=r"data\.input is missing"):
+        Task.parse("data: {path: train.conll}\n")
+
+
+def test_the_metric_is_by_default_that_of_the_kind() -> None:
+    task = Task.of("a.csv", input="text", target="label", kind="multilabel")
+    assert task.bar.metric == "example_f1"
+    assert "#   metric: example_f1" in task.to_yaml()
+    again = parse(task.to_yaml())
+    assert (again.kind, again.bar) == (task.kind, task.bar)
+    assert with_flags(task, {"kind": "classify"}).bar.metric == "accuracy"
+    own = Task.of("a.csv", input="text", target="label", kind="multilabel", metric="hamming")
+    assert with_flags(own, {"bar.within": 0.1}).bar.metric == "hamming"
+    assert "  metric: hamming" in own.to_yaml()
+
+
+def test_what_is_for_one_label_only_is_refused_for_other_kinds() -> None:
+    with pytest.raises(InputError, match="--reference column:NAME must be of kind classify but got kind multilabel"):
+        Task.of("a.csv", input="text", target="label", kind="multilabel", reference="column:answer")
+    with pytest.raises(InputError, match="--rare must be quarantine for kind tag but got other"):
+        Task.of("a.csv", input="text", target="label", kind="tag", rare="other")

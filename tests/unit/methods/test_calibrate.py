@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pare.artifacts import seal
 from pare.errors import InputError
-from pare.methods.calibrate import BLUNTEST, SHARPEST, calibrated, confidence, fit_temperature, fit_threshold
+from pare.kinds import kind_of
+from pare.methods.calibrate import BLUNTEST, SHARPEST, calibrated, fit_temperature, fit_threshold
 from pare.types import Shape
 
 
@@ -37,14 +38,15 @@ def test_the_temperature_stays_in_its_bounds() -> None:
 @given(st.integers(1, 300), st.floats(0.01, 1.0), st.integers(0, 9))
 def test_the_threshold_holds_its_coverage_and_no_more(rows: int, coverage: float, seed: int) -> None:
     logits, _ = _drawn(seed, rows)
-    threshold = fit_threshold(logits, 1.3, coverage)
-    answered = (confidence(logits, 1.3) >= threshold).mean()
+    confidences = kind_of("classify").confidence(logits, 1.3)
+    threshold = fit_threshold(confidences, coverage)
+    answered = (confidences >= threshold).mean()
     assert coverage - 1e-9 <= answered <= coverage + 1 / rows + 1e-9
 
 
 def test_coverage_must_be_a_share() -> None:
     with pytest.raises(InputError, match="coverage must be above 0"):
-        fit_threshold(np.eye(2), 1.0, 0.0)
+        fit_threshold(np.ones(2), 0.0)
 
 
 def test_the_sealed_files_stay_what_they_are(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ import pytest
 
 from pare import api, artifacts, runtimes
 from pare.errors import InputError
-from pare.evaluation.metrics import brier
+from pare.evaluation.metrics import METRICS, Metric, brier
+from pare.kinds import KINDS
 from pare.methods.base import BuildContext
 from pare.methods.calibrate import calibrated
 from pare.methods.linear import Linear
 from pare.search import predictions
-from pare.search.predictions import check_unseen, identity, labelled
+from pare.search.predictions import check_labels, check_unseen, identity, judged, labelled
 from pare.store import UserLedger
-from pare.testing.contexts import LABELS, tiny_samples
+from pare.testing.contexts import LABELS, several_samples, tiny_samples
 from pare.testing.studies import fake_study
 
 ROWS = 60
@@ -153,8 +154,10 @@ def test_probabilities_are_those_that_are_served(tmp_path: Path, data: Path, mod
     samples = labelled(data, "text", "label")
     logits = runtimes.load(plain).logits([sample.text for sample in samples])
     truth = np.array([plain.manifest.labels.index(sample.label) for sample in samples])
-    assert verdict.reference_value == pytest.approx(brier(logits, truth).mean(), abs=1e-6)
-    assert verdict.evidence[0].value == pytest.approx(brier(logits / 3.0, truth).mean(), abs=1e-6)
+    assert verdict.reference_value == pytest.approx(brier(logits, truth, plain.manifest.labels).mean(), abs=1e-6)
+    assert verdict.evidence[0].value == pytest.approx(
+        brier(logits / 3.0, truth, plain.manifest.labels).mean(), abs=1e-6
+    )
     assert verdict.evidence[0].value < verdict.reference_value - 0.01
 
 
@@ -168,3 +171,57 @@ def test_a_run_stands_for_its_winner(tmp_path: Path) -> None:
     study = fake_study(tmp_path / "run", rows=40).study
     assert study.winner is not None
     assert identity(study.path) == study.deployed(study.winner.candidate.name).id
+
+
+# -- other kinds ------------------------------------------------------------------------------------------------------
+
+
+def _several(path: Path, cells: Iterable[str]) -> Path:
+    lines = (json.dumps({"text": f"text number {i}", "label": cell}) for i, cell in enumerate(cells))
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_files_of_several_labels_are_read_in_every_form(tmp_path: Path) -> None:
+    truth = ["a|b", "[]", "c", "b"]
+    samples = labelled(_several(tmp_path / "data.jsonl", truth), "text", "label", "multilabel")
+    table = tmp_path / "table.csv"
+    table.write_text('prediction\nb;a\n""\nc\nd\n')
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("".join(json.dumps({"label": cell}) + "\n" for cell in (["b", "a"], [], ["c"], ["d"])))
+    plain = _predicted(tmp_path / "plain.txt", ["a|b", "[]", "c", "d"])
+    for path in (table, lines, plain):
+        check_labels(path, samples, "multilabel")
+        found = judged(samples, METRICS["example_f1"], [path])
+        assert found.sheet.classes == ("a", "b", "c", "d")
+        assert found.outcomes[0].values.tolist() == [1.0, 1.0, 1.0, 0.0]
+    with pytest.raises(InputError, match="shares none with them: it says 'x', the data say 'a'"):
+        check_labels(_predicted(tmp_path / "x.txt", ["x"] * 4), samples, "multilabel")
+
+
+def test_files_of_tags_have_one_for_each_word(tmp_path: Path) -> None:
+    truth = ["O B-x O", "O O B-y"]
+    samples = labelled(_several(tmp_path / "data.jsonl", truth), "text", "label", "tag")
+    tags = KINDS["tag"]
+
+    def exact(logits: Any, targets: Any, classes: Any) -> Any:
+        return (tags.decide(logits) == targets).all(axis=1).astype(float)
+
+    given = _predicted(tmp_path / "given.txt", ["O B-x O", "O O O"])
+    check_labels(given, samples, "tag")
+    found = judged(samples, Metric("exact", exact, "tag", binary=True), [given])
+    assert found.outcomes[0].values.tolist() == [1.0, 0.0]
+    with pytest.raises(InputError, match="prediction 2 must be a tag for each of 3 words but has 2 tags"):
+        check_labels(_predicted(tmp_path / "short.txt", ["O B-x O", "O O"]), samples, "tag")
+    with pytest.raises(InputError, match="line 1: label must hold one tag a word but has 2 tags for 3 words"):
+        labelled(_several(tmp_path / "bad.jsonl", ["O O"]), "text", "label", "tag")
+
+
+def test_models_of_two_kinds_are_not_compared(tmp_path: Path, model: Path, data: Path) -> None:
+    ctx = BuildContext(
+        several_samples(), [], LABELS, tmp_path, None, 0, 1.0, 1, tmp_path, lambda share, words: None, kind="multilabel"
+    )
+    (tmp_path / "out").mkdir()
+    other = Linear().apply(None, ctx, tmp_path / "out").path
+    with pytest.raises(InputError, match="both models must be of one kind"):
+        api.prove(model, other, data)

@@ -8,7 +8,7 @@ import pytest
 
 from pare.evaluation.metrics import METRICS
 from pare.search import proving
-from pare.search.proving import Outcome, Sheet, judge, kind_of_test, plan_id
+from pare.search.proving import Outcome, Sheet, judge, kind_of_test, outcome_of, plan_id
 from pare.types import ProofPlan
 
 CLASSES = ("a", "b")
@@ -160,3 +160,27 @@ def test_a_growing_plan_keeps_the_order_of_what_came_first() -> None:
 def test_a_plan_is_known_by_what_it_tests() -> None:
     assert plan_id(PLAN) == plan_id(replace(PLAN))
     assert plan_id(PLAN) != plan_id(replace(PLAN, within=0.03))
+
+
+def test_any_share_of_independent_rows_is_tested_exactly_and_other_means_by_betting() -> None:
+    exact, f1 = METRICS["subset_accuracy"], METRICS["example_f1"]
+    assert kind_of_test(exact, True, False) == "exact"
+    assert kind_of_test(exact, False, False) == kind_of_test(exact, True, True) == "betting"
+    assert kind_of_test(f1, True, False) == "betting"
+
+
+def test_several_labels_are_proven_by_their_metric() -> None:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((1200, 3)) < 0.4).astype(np.int64)
+    logits = np.where(targets == 1, 4.0, -4.0).astype(np.float32)
+    worse = np.where(rng.random(targets.shape) < 0.01, -logits, logits)
+    ids = [f"row{i}" for i in range(1200)]
+    on = Sheet(ids, ids, targets, ("a", "b", "c"))
+    for name, test in (("example_f1", "betting"), ("hamming", "betting"), ("subset_accuracy", "exact")):
+        measure = METRICS[name]
+        best, other = (outcome_of(measure, one, targets, on.classes) for one in (logits, worse))
+        plan = replace(PLAN, metric=name, test=test, within=0.1)
+        verdict = judge(plan, on, best, [other], 1)
+        assert (verdict.answer, verdict.reference_value) == ("pass", 1.0)
+        assert verdict.evidence[0].value == pytest.approx(measure.values(worse, targets, on.classes).mean())
+        assert 0 < verdict.evidence[0].drop <= verdict.evidence[0].drop_high < 0.1

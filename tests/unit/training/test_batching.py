@@ -67,3 +67,36 @@ def test_hidden_tokens_are_masked_but_never_special_ones(tokenizer: Path) -> Non
     assert (hidden.ids.numpy()[kept] == batch.ids.numpy()[kept]).all()
     assert (hidden.ids.numpy()[~kept] == rows.mask).all()
     assert (hide(rows, batch, 0.0, np.random.default_rng(0)).ids == batch.ids).all()
+
+
+def test_a_batch_of_words_asks_for_each_word_at_its_first_token(tokenizer: Path) -> None:
+    from pare.training.batching import only, pad, tokenize
+
+    texts = ["where is my card", "", "card " * 9, "my"]
+    rows = tokenize(tokenizer, texts, max_length=6, words=True)
+    assert rows.words is not None
+    assert rows.words.tolist() == [0, 4, 4, 13, 14]
+    assert rows.answers == 14
+    batch = pad(rows, np.array([2, 3, 0, 1]))
+    assert batch.at is not None
+    kept = [number for number in range(14) if rows.firsts[number] >= 0]
+    assert sorted(batch.answers.tolist()) == kept
+    assert len(kept) < 14
+    width = batch.ids.shape[1]
+    place = {0: 2, 2: 0, 3: 1}
+    for number, at in zip(batch.answers.tolist(), batch.at.tolist(), strict=True):
+        text = int(np.searchsorted(rows.words, number, side="right")) - 1
+        assert (at // width, at % width) == (place[text], rows.firsts[number])
+    asked = np.arange(14) != 1
+    assert sorted(pad(only(rows, asked), np.array([0, 1, 2, 3])).answers.tolist()) == [i for i in kept if i != 1]
+
+
+def test_a_batch_of_texts_asks_for_its_texts(tokenizer: Path) -> None:
+    from pare.training.batching import only, pad, tokenize
+
+    rows = tokenize(tokenizer, TEXTS, max_length=64)
+    assert rows.answers == 3
+    assert only(rows, np.zeros(3, dtype=bool)) is rows
+    batch = pad(rows, np.array([2, 0]))
+    assert batch.answers.tolist() == [2, 0]
+    assert batch.at is None

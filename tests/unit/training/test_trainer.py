@@ -1,5 +1,7 @@
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -14,3 +16,24 @@ def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
     assert values[10] == pytest.approx(1.0)
     assert values[-1] == pytest.approx(0.0)
     assert all(a >= b for a, b in pairwise(values[10:]))
+
+
+def test_predicted_words_are_those_of_their_own_text_and_unseen_ones_have_none(tmp_path: Path) -> None:
+    from pare.testing.contexts import TAGS, tiny_tagging
+    from pare.training.batching import tokenize
+    from pare.training.model import load_encoder
+    from pare.training.trainer import predict
+
+    ctx = tiny_tagging(tmp_path)
+    model = load_encoder(ctx.base, len(TAGS), pooling="none")
+    texts = [ctx.train[1].text, "ada went to new york " * 9, "", ctx.train[2].text]
+    rows = tokenize(ctx.base / "tokenizer.json", texts, 16, words=True)
+    logits, states = predict(model, rows, threads=1)
+    assert rows.words is not None
+    assert logits.shape == (rows.answers, len(TAGS))
+    assert (np.isnan(logits[:, 0]) == (rows.firsts < 0)).all()
+    assert np.isnan(logits).any()
+    assert states.dtype == np.float16
+    for i, text in enumerate(texts):
+        alone, _ = predict(model, tokenize(ctx.base / "tokenizer.json", [text], 16, words=True), threads=1)
+        assert logits[rows.words[i] : rows.words[i + 1]] == pytest.approx(alone, abs=2e-2, nan_ok=True)
