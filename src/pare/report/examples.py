@@ -24,25 +24,25 @@ def changes(view: View) -> Html:
     assert view.contender is not None
     name = view.contender.candidate.name
     part, words, right = PARTS[view.task.kind], COUNTED[view.task.kind], RIGHT[view.task.kind]
-    who = f"{name} against the reference, on the {found.n:,} dev rows"
+    who = f"{name} against the {view.against}, on the {found.n:,} dev rows"
     return join(
         section(
             "classes",
             "What changes, class by class",
             lead(f"{who}: of the {words} of each {part}, the share that is recognised. The worst change is on top."),
-            _classes(found.classes, part, words),
+            _classes(found.classes, part, words, view.against),
         ),
         section(
             "examples",
             "Rows lost and rows won",
             lead(
-                f"{who}: {len(found.lost):,} rows that only the reference gets {right}, {len(found.won):,} that only {name} "
-                f"gets {right}. Up to {SHOWN} of each, the surest answers first. Sealed rows are never shown."
+                f"{who}: {len(found.lost):,} rows that only the {view.against} gets {right}, {len(found.won):,} that only "
+                f"{name} gets {right}. Up to {SHOWN} of each, the surest answers first. Sealed rows are never shown."
             ),
             tag("h3", f"Lost: {_few(found.lost)}"),
-            _examples(found.lost, name),
+            _examples(found.lost, view.against, name),
             tag("h3", f"Won: {_few(found.won)}"),
-            _examples(found.won, name),
+            _examples(found.won, view.against, name),
         ),
     )
 
@@ -62,7 +62,7 @@ def _few(found: Sequence[Example]) -> str:
     return f"{min(SHOWN, len(found))} of {len(found)}"
 
 
-def _classes(found: Sequence[ClassChange], part: str, words: str) -> Html:
+def _classes(found: Sequence[ClassChange], part: str, words: str, against: str) -> Html:
     """The worst classes, and behind a fold the rest."""
     if len(found) <= CLASSES + 4:
         return _class_table(found, part, words)
@@ -81,7 +81,7 @@ def _class_table(found: Sequence[ClassChange], part: str, words: str) -> Html:
         Column(part),
         Column("change, points"),
         Column(words),
-        Column("reference"),
+        Column(against),
         Column("now"),
         *([Column("when wrong, mostly", left=True)] if named else []),
     ]
@@ -119,19 +119,19 @@ def _delta(change: float) -> Html:
     )
 
 
-def _examples(found: Sequence[Example], name: str) -> Html:
+def _examples(found: Sequence[Example], against: str, name: str) -> Html:
     """The rows with what was said of them. A narrow page stacks the cells, so each carries its column's name."""
     if not found:
         return lead("None.")
-    said = f"{name} said"
-    heads = [tag("th", title, scope="col", class_="l") for title in ("text", "truth", "reference said", said)]
+    first, second = f"{against} said", f"{name} said"
+    heads = [tag("th", title, scope="col", class_="l") for title in ("text", "truth", first, second)]
     rows = [
         tag(
             "tr",
             tag("td", user_text(item.text), class_="t"),
             _said("truth", item.truth),
-            _said("reference said", item.before),
-            _said(said, item.after),
+            _said(first, item.before),
+            _said(second, item.after),
             tag("td", f"{item.sure:.0%}", data_k="sure"),
         )
         for item in found[:SHOWN]

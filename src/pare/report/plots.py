@@ -138,7 +138,7 @@ def _bar_label(view: View) -> str:
     goal = view.facts.goal
     if goal.margin is None:
         return f"bar: {share(view.bar)}"
-    return f"bar: reference \u2212 {100 * goal.margin:.3g} points"
+    return f"bar: {view.against} \u2212 {100 * goal.margin:.3g} points"
 
 
 def _tip(view: View, trial: Trial) -> str:
@@ -150,7 +150,7 @@ def _tip(view: View, trial: Trial) -> str:
         f"{scored.metric} {share(scored.value)} ({interval(scored)})",
     ]
     if trial.drop is not None:
-        rows.append(f"{points(-trial.drop)} points to the reference")
+        rows.append(f"{points(-trial.drop)} points to the {view.against}")
     rows.append(
         f"{shown('size_bytes', found.get('size_bytes'))}, {shown('parameters', found.get('parameters'))} parameters"
     )
@@ -176,8 +176,8 @@ def _keys(view: View) -> Html:
     named: list[tuple[Role, str]] = [
         ("winner", "winner"),
         ("frontier", "on the frontier"),
-        ("reference", "reference, as served"),
-        ("baseline", "reference in PyTorch fp32"),
+        ("reference", "reference, as served" if view.incumbent is None else "incumbent"),
+        ("baseline", f"{'reference' if view.incumbent is None else 'encoder'} in PyTorch fp32"),
         ("other", "other candidates"),
     ]
     present = {role(view, trial) for trial in view.complete}
