@@ -161,7 +161,7 @@ def is_conll(path: Path) -> bool:
         return name.endswith(".conll")
     try:
         return looks_like_conll(text_lines(path))
-    except InputError:
+    except (InputError, OSError, EOFError, zlib.error):
         return False
 
 
