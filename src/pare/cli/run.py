@@ -17,7 +17,8 @@ from pare import api
 from pare.artifacts import MANIFEST
 from pare.cli.inputs import is_run
 from pare.cli.output import say
-from pare.data.read import SUFFIXES, Columns, rows
+from pare.data.fields import WORD
+from pare.data.read import SUFFIXES, Columns, is_conll, rows
 from pare.errors import InputError
 from pare.runtimes import load
 from pare.search.study import LEDGER, Study, artifact_at
@@ -76,7 +77,7 @@ def command(
         study.close()
     engine, key = load(artifact, threads=threads), ANSWERS[artifact.manifest.kind]
     try:
-        for batch in _batches(texts, column or "text"):
+        for batch in _batches(texts, column):
             found = engine.classify(batch)
             click.echo(b"\n".join(_line(text, answer, key, abstain) for text, answer in zip(batch, found, strict=True)))
     finally:
@@ -132,7 +133,7 @@ def _is_table(path: str) -> bool:
     return path.lower().removesuffix(".gz").endswith(TABLES)
 
 
-def _batches(given: Sequence[str], column: str) -> Iterator[list[str]]:
+def _batches(given: Sequence[str], column: str | None) -> Iterator[list[str]]:
     """All texts, in batches that never wait for more where some are ready."""
     if not given:
         yield from _lines(cast(BufferedReader, sys.stdin.buffer), "standard input")
@@ -141,8 +142,10 @@ def _batches(given: Sequence[str], column: str) -> Iterator[list[str]]:
             yield from _sliced(group)
             continue
         for path in group:
-            if _is_table(path):
-                yield from _sliced(row.text for row in rows(path, Columns(column, target="")))
+            words = is_conll(Path(path))
+            if words or _is_table(path):
+                named = column or (WORD if words else "text")
+                yield from _sliced(row.text for row in rows(path, Columns(named, target="")))
             else:
                 with open(path, "rb") as file:
                     yield from _lines(file, path)

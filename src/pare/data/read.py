@@ -22,7 +22,7 @@ from pare.data.cells import plain, target_cell, words_cell
 from pare.errors import InputError, MissingExtra, nearest
 from pare.types import DataSpec, Kind
 
-__all__ = ["SUFFIXES", "Columns", "MissingColumn", "Row", "is_hub_id", "rows", "text_lines"]
+__all__ = ["SUFFIXES", "Columns", "MissingColumn", "Row", "is_conll", "is_hub_id", "rows", "text_lines"]
 
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".conll")
 """Known formats, the preferred one first where a folder has several. Text formats may also be ``.gz``."""
@@ -141,7 +141,7 @@ def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) 
             yield from _csv_rows(path, columns, "\t" if suffix == "tsv" else ",")
         elif suffix in ("jsonl", "ndjson", "json"):
             yield from _json_rows(path, columns)
-        elif suffix == "conll" or _is_conll(path):
+        elif is_conll(path):
             from pare.data.conll import conll_rows
 
             yield from conll_rows(text_lines(path), columns, str(path))
@@ -153,13 +153,19 @@ def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) 
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _is_conll(path: Path) -> bool:
-    """Whether a file of an unknown suffix holds words with their tags: corpora name them as they like."""
+def is_conll(path: Path) -> bool:
+    """Whether a file holds words, by its suffix or, where that is unknown, by its tags: corpora name them as they like.
+
+    What is no regular file (a pipe) is left unread.
+    """
     from pare.data.conll import looks_like_conll
 
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(SUFFIXES) or not path.is_file():
+        return name.endswith(".conll")
     try:
         return looks_like_conll(text_lines(path))
-    except InputError:
+    except (InputError, OSError, EOFError, zlib.error):
         return False
 
 

@@ -65,15 +65,15 @@ def _few(found: Sequence[Example]) -> str:
 def _classes(found: Sequence[ClassChange], part: str, words: str, against: str) -> Html:
     """The worst classes, and behind a fold the rest."""
     if len(found) <= CLASSES + 4:
-        return _class_table(found, part, words)
+        return _class_table(found, part, words, against)
     rest = found[CLASSES:]
     return join(
-        _class_table(found[:CLASSES], part, words),
-        tag("details", tag("summary", f"the other {len(rest)} {part}s"), _class_table(rest, part, words)),
+        _class_table(found[:CLASSES], part, words, against),
+        tag("details", tag("summary", f"the other {len(rest)} {part}s"), _class_table(rest, part, words, against)),
     )
 
 
-def _class_table(found: Sequence[ClassChange], part: str, words: str) -> Html:
+def _class_table(found: Sequence[ClassChange], part: str, words: str, against: str) -> Html:
     """``part`` names what a class is, ``words`` what is counted. Without what was said instead, its column is left out."""
     named = any(item.instead for item in found)
     widest = max(0.05, *(abs(item.change) for item in found))
