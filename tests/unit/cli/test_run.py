@@ -214,3 +214,11 @@ def test_answers_are_written_batch_by_batch(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Slow(b"my card\nmoney\n")))
     pare("run", model)
     assert [out.count("\n") for out in seen] == [0, 1, 1]
+
+
+def test_the_sentences_of_a_conll_file_are_texts_whatever_its_name(pare: Pare, model: Path, tmp_path: Path) -> None:
+    for name in ("a.conll", "b.test.annotated"):
+        (tmp_path / name).write_text("my\tO\ncard\tB-thing\n\nmoney\tO\ngone\tO\n")
+        assert [text for text, _ in pairs(pare("run", model, name))] == ["my card", "money gone"]
+    said = pare("run", model, "a.conll", "--input", "2")
+    assert [text for text, _ in pairs(said)] == ["O B-thing", "O O"]
