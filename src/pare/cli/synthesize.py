@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from pare import api
 from pare.cli.inputs import is_run
 from pare.cli.label import Money, Ticker
 from pare.cli.output import emit, json_flag, say
+from pare.data import Task
 from pare.remote import usd
 from pare.scan.synthesize import Synthesized
-from pare.search.study import TASK
+from pare.search.study import LEDGER, TASK
 
 
 @click.command("synthesize")
@@ -39,7 +41,8 @@ def command(source: Path, as_json: bool, **asked: Any) -> None:
 
     The teacher is shown train rows and no others. What repeats a row of the data is set aside. The cost is estimated and
     held against --max-usd before the first request; answers are kept as they arrive, so the same command goes on where it
-    stopped. Writes synthetic.csv, and synthetic-quarantine.csv with what was set aside, beside the task.
+    stopped. Writes synthetic.csv, and synthetic-quarantine.csv with what was set aside, beside the task; where there are
+    other rows in such a file already, synthetic-2.csv and so on.
     """
     found = api.synthesize(source, say=say, progress=Ticker(), **asked)
     if as_json:
@@ -54,6 +57,8 @@ def command(source: Path, as_json: bool, **asked: Any) -> None:
         say(f"set aside: {sum(found.set_aside.values()):,} ({most}); listed in {found.quarantine}")
     if found.unreadable:
         say(f"{found.unreadable:,} answers held no list of messages")
+    if found.refused:
+        say(f"{found.refused:,} requests were refused by the endpoint")
     if found.spent_usd is not None:
         say(f"spent: {usd(found.spent_usd)} (measured: the endpoint's token counts x the given prices)")
     if found.stopped:
@@ -66,5 +71,12 @@ def _next(source: Path, found: Synthesized) -> str:
     """The command that takes the rows. A run belongs to its rows, so one that was begun needs another folder."""
     folder = source if source.is_dir() else source.parent
     file = folder / TASK if source.is_dir() else source
-    run = ["--run", f"{folder}-synthetic"] if is_run(folder) else []
+    begun = folder if is_run(folder) else api.RUNS / Task.read(file).name
+    run = ["--run", _free(f"{begun}-synthetic")] if (begun / LEDGER).exists() else []
     return shlex.join(["pare", "find", str(file), "--synthetic", found.path, *run])
+
+
+def _free(folder: str) -> str:
+    """A folder's name, with a number where there is one of that name."""
+    names = (folder if number == 1 else f"{folder}-{number}" for number in count(1))
+    return next(name for name in names if not Path(name).exists())

@@ -23,6 +23,8 @@ _TOLD = (
     "repeat or merely reword an example. Answer with JSON of this form, and with nothing else: "
     '{"messages": ["...", "..."]}'
 )
+_NAMES = ("text", "message", "content")
+"""What teachers call the message in an object, before other strings in it."""
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(.+)$", re.MULTILINE)
 
 
@@ -61,6 +63,9 @@ def _items(text: str, at: int) -> list[Any]:
 
 
 def _text(item: Any) -> str | None:
+    """A message: a string, or of an object the one that is named as such, else its longest string."""
     if isinstance(item, dict):
-        item = next((value for value in item.values() if isinstance(value, str)), None)
+        said = {name.casefold(): value for name, value in item.items() if isinstance(value, str)}
+        named = next((said[name] for name in _NAMES if name in said), None)
+        item = max(said.values(), key=len, default=None) if named is None else named
     return item.strip() if isinstance(item, str) else None

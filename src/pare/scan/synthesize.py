@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import count
 from math import ceil
 from pathlib import Path
 from statistics import mean, median
@@ -24,10 +25,10 @@ from pare.remote.cost import modelled_tokens
 from pare.remote.synthesize import EXAMPLES, MESSAGES, invent, messages_of
 from pare.scan.label import Asked
 from pare.store import UserLedger, user_folder
-from pare.types import DataSpec, Quarantined, Sample, Side
+from pare.types import DataSpec, Quarantined, Side
 
-ROWS = "synthetic.csv"
-QUARANTINE = "synthetic-quarantine.csv"
+ROWS = "synthetic"
+QUARANTINE = "-quarantine"
 LEAST = 20
 """The default number of rows a class is filled up to is the classes' median, and never below this."""
 LONGEST = 2
@@ -41,7 +42,8 @@ class Synthesized:
     """What came of it: ``kept`` rows by class in ``path``, and how many were ``set_aside`` for which reason.
 
     ``per_class`` is what the thin classes are filled up to; ``wanted`` messages were asked for. ``unreadable`` answers
-    held no message. ``spent_usd`` is measured, None without a price; ``stopped`` says why it ended early, or is empty.
+    held no message, ``refused`` requests the endpoint would not take. ``spent_usd`` is measured, None without a price;
+    ``stopped`` says why it ended early, or is empty.
     """
 
     path: str
@@ -53,6 +55,7 @@ class Synthesized:
     kept: Mapping[str, int]
     set_aside: Mapping[str, int]
     unreadable: int
+    refused: int
     asked: int
     reused: int
     spent_usd: Decimal | None
@@ -99,8 +102,9 @@ def synthesize(
     """Fills classes of few train rows up to ``per_class`` with messages that a teacher invents; writes them into ``folder``.
 
     The teacher sees train rows and nothing else. Messages that repeat or nearly repeat any row of the data, or each other,
-    that are empty, too long or in another script are set aside with their reason; with ``check`` also those that the
-    teacher itself gives another label. The cost of both is estimated and held against the cap beforehand.
+    that are empty, too long, in another script or more than were wanted are set aside with their reason; with ``check``
+    also those that the teacher itself gives another label, or that the cap left unchecked. The cost of both is estimated
+    and held against the cap beforehand. A file with other rows stays, since a study may be bound to it: a number is added.
     Raises InputError for bad input, where no class is thin, and as ``remote.answers`` does.
     """
     if task.kind != "classify":
@@ -112,35 +116,39 @@ def synthesize(
     goal, thin = _thin(dataset, per_class)
     questions = _questions(dataset, thin, task.seed)
     author = Author(asked, say, progress)
-    found = _ask(author, questions, dataset, check)
+    found, stopped = _ask(author, questions, dataset, check)
     rows, unreadable = _rows(questions, found, asked.model)
     fit, aside = _screened(rows, [sample.text for sample in dataset.train])
-    kept, repeats = screen(spec, fit, recorded)
-    aside += repeats
+    samples, repeats = screen(spec, fit, recorded, task.kind)
+    own = {(row.text, row.label): row for row in fit}
+    kept, surplus = _wanted([own[sample.text, sample.label] for sample in samples], thin)
+    aside += [*repeats, *surplus]
     seconds: Answers | None = None
     if check and kept:
         if not found.stopped:
-            seconds = _second(author, kept, dataset.labels, _left(asked.cap, found))
-        kept, disputed = _agreed(kept, seconds, dataset.labels, asked.model)
+            seconds, stopped = _second(author, kept, dataset.labels, found)
+        kept, disputed = _agreed(kept, seconds, dataset.labels)
         aside += disputed
-    _write(folder / ROWS, task, kept, asked.model)
-    write_quarantine(folder / QUARANTINE, aside)
+    path = _write(folder, task, kept, asked.model)
+    quarantine = path.with_stem(path.stem + QUARANTINE)
+    write_quarantine(quarantine, aside)
     calls = [found, *([seconds] if seconds else [])]
     spent = [call.spent_usd for call in calls if call.spent_usd is not None]
     return Synthesized(
-        path=str(folder / ROWS),
-        quarantine=str(folder / QUARANTINE),
+        path=str(path),
+        quarantine=str(quarantine),
         per_class=goal,
         thin=len(thin),
         wanted=sum(thin.values()),
         rows=len(kept),
-        kept=dict(sorted(Counter(sample.label for sample in kept).items())),
+        kept=dict(sorted(Counter(row.label for row in kept).items())),
         set_aside=dict(Counter(_kind(item.reason) for item in aside).most_common()),
         unreadable=unreadable,
+        refused=sum(len(call.refused) for call in calls),
         asked=sum(call.asked for call in calls),
         reused=sum(call.reused for call in calls),
         spent_usd=sum(spent, Decimal(0)) if spent else None,
-        stopped=next((call.stopped for call in calls if call.stopped), ""),
+        stopped=stopped,
     )
 
 
@@ -185,8 +193,11 @@ def _questions(dataset: Dataset, thin: Mapping[str, int], seed: int) -> list[Que
     return questions
 
 
-def _ask(author: Author, questions: Sequence[Question], dataset: Dataset, check: bool) -> Answers:
-    """Asks for the messages, after saying what it will cost, with the check of them, and holding that against the cap."""
+def _ask(author: Author, questions: Sequence[Question], dataset: Dataset, check: bool) -> tuple[Answers, str]:
+    """Asks for the messages, after saying what it will cost, with the check of them, and holding that against the cap.
+
+    Returns the answers, and why they ended early. With all messages there, the check is reckoned on them instead.
+    """
     asked = author.asked
     tokens = ceil(mean(modelled_tokens(sample.text) for sample in dataset.train)) + FRAME
     expected = max(question.count for question in questions) * tokens
@@ -196,9 +207,8 @@ def _ask(author: Author, questions: Sequence[Question], dataset: Dataset, check:
         author.endpoint, prompts, author.cache, parameters=parameters, price=asked.price, expected_tokens=expected
     )
     author.say(describe(reckoned))
-    if check:
-        _reckon_check(author, questions, dataset, reckoned)
-    return answers(
+    checking = _reckon_check(author, questions, dataset, reckoned) if check and reckoned.requests else None
+    found = answers(
         author.endpoint,
         prompts,
         author.cache,
@@ -209,48 +219,59 @@ def _ask(author: Author, questions: Sequence[Question], dataset: Dataset, check:
         refusals=max(1, len(prompts) // 100),
         progress=author.progress,
     )
+    more = f"; the check takes about {usd(_in_all(checking))} more" if found.stopped and checking else ""
+    return found, found.stopped + more
 
 
-def _reckon_check(author: Author, questions: Sequence[Question], dataset: Dataset, first: Estimate) -> None:
+def _reckon_check(author: Author, questions: Sequence[Question], dataset: Dataset, first: Estimate) -> Estimate:
     """Says what the check will cost, on train rows in place of what is not yet written. Raises InputError above the cap."""
     asked = author.asked
     total = sum(question.count for question in questions)
     typical = max((sample.text for sample in dataset.train), key=lambda text: (len(text), text))[:200]
-    names = dict.fromkeys(dataset.labels, "")
-    second = estimate(
-        author.endpoint,
-        labelling.prompts([f"{number} {typical}" for number in range(total)], names),
-        author.cache,
-        parameters=labelling.PARAMETERS,
-        price=asked.price,
-        expected_tokens=labelling.ANSWER_TOKENS // 2,
-    )
+    placeholders = _checks([f"{number} {typical}" for number in range(total)], dataset.labels)
+    second = _reckoned(author, placeholders, labelling.ANSWER_TOKENS // 2)
     author.say(f"then the check of them: {describe(second)}")
-    if asked.cap is None or first.usd is None or first.paid_usd is None or second.usd is None:
-        return
-    in_all = first.usd + first.paid_usd + second.usd
-    if in_all > asked.cap:
+    in_all = _in_all(first) + _in_all(second)
+    if asked.cap is not None and in_all > asked.cap:
         raise InputError(
             f"messages and their check cost about {usd(in_all)}, above the cap of {usd(asked.cap)}: raise it, lower "
             "--per-class, or leave --check out"
         )
+    return second
 
 
-def _left(cap: Decimal | None, found: Answers) -> Decimal | None:
-    """What the cap leaves after the first call, what earlier calls have paid included."""
-    if cap is None:
-        return None
-    paid = (found.spent_usd, found.unsure_usd, found.estimate.paid_usd)
-    return max(Decimal(0), cap - sum((amount for amount in paid if amount is not None), Decimal(0)))
+def _checks(texts: Sequence[str], labels: Sequence[str]) -> list[Prompt]:
+    return labelling.prompts(texts, dict.fromkeys(labels, ""))
+
+
+def _reckoned(author: Author, checks: Sequence[Prompt], tokens: int) -> Estimate:
+    """What checks cost whose answers take so many tokens each."""
+    return estimate(
+        author.endpoint,
+        checks,
+        author.cache,
+        parameters=labelling.PARAMETERS,
+        price=author.asked.price,
+        expected_tokens=tokens,
+    )
+
+
+def _in_all(reckoned: Estimate) -> Decimal:
+    """What is still to be paid and what earlier calls have; $0 without a price, which ``answers`` refuses under a cap."""
+    return (reckoned.usd or Decimal(0)) + (reckoned.paid_usd or Decimal(0))
+
+
+def _paid(call: Answers) -> Decimal:
+    """What a call's answers have cost, those of earlier calls included."""
+    amounts = (call.spent_usd, call.unsure_usd, call.estimate.paid_usd)
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 
 # -- what came back -----------------------------------------------------------------------------------------------------
 
 
 def _rows(questions: Sequence[Question], found: Answers, model: str) -> tuple[list[Row], int]:
-    """The messages as rows, whose file is the model's name and whose line is the request's number; and how many answers
-    held none.
-    """
+    """The messages as rows: file is the model, line the request's number. And how many answers held none."""
     rows: list[Row] = []
     unreadable = 0
     for number, (question, answer) in enumerate(zip(questions, found.passes[0], strict=True), start=1):
@@ -295,47 +316,84 @@ def _screened(rows: Sequence[Row], train: Sequence[str]) -> tuple[list[Row], lis
     return stay, aside
 
 
-def _second(author: Author, kept: Sequence[Sample], labels: Sequence[str], cap: Decimal | None) -> Answers:
-    """The teacher's own labels of what it invented."""
-    return answers(
-        author.endpoint,
-        labelling.prompts([sample.text for sample in kept], dict.fromkeys(labels, "")),
-        author.cache,
-        parameters=labelling.PARAMETERS,
-        cap_usd=cap,
-        price=author.asked.price,
-        expected_tokens=labelling.ANSWER_TOKENS // 2,
-        refusals=max(1, len(kept) // 100),
-        progress=author.progress,
+def _wanted(rows: Sequence[Row], thin: Mapping[str, int]) -> tuple[list[Row], list[Quarantined]]:
+    """As many rows of each class as it lacks: teachers write more than they are asked for."""
+    taken: Counter[str] = Counter()
+    stay: list[Row] = []
+    aside: list[Quarantined] = []
+    for row in rows:
+        taken[row.label] += 1
+        if taken[row.label] <= thin[row.label]:
+            stay.append(row)
+        else:
+            aside.append(set_aside(row, f"more than wanted: {thin[row.label]}"))
+    return stay, aside
+
+
+def _second(author: Author, kept: Sequence[Row], labels: Sequence[str], found: Answers) -> tuple[Answers | None, str]:
+    """The teacher's own labels of what it invented, and why some are missing. None where they do not fit under the cap."""
+    asked, before = author.asked, _paid(found)
+    checks = _checks([row.text for row in kept], labels)
+    reckoned = _reckoned(author, checks, labelling.ANSWER_TOKENS // 2)
+    author.say(f"the check of {len(kept):,} messages: {describe(reckoned)}")
+    left = None if asked.cap is None else max(Decimal(0), asked.cap - before)
+    seconds: Answers | None = None
+    if left is None or not reckoned.requests or _in_all(reckoned) <= left:
+        seconds = answers(
+            author.endpoint,
+            checks,
+            author.cache,
+            parameters=labelling.PARAMETERS,
+            cap_usd=left,
+            price=asked.price,
+            expected_tokens=labelling.ANSWER_TOKENS // 2,
+            refusals=max(1, len(kept) // 100),
+            progress=author.progress,
+        )
+    if asked.cap is None or (seconds is not None and not seconds.stopped):
+        return seconds, ""
+    most = _reckoned(author, checks, labelling.ANSWER_TOKENS)
+    return seconds, (
+        f"not checked: {most.requests:,} of {len(kept):,} messages, because the cap of {usd(asked.cap)} was reached; "
+        f"the same command with a cap of {usd(before + _in_all(most))} checks them"
     )
 
 
-def _agreed(
-    kept: Sequence[Sample], seconds: Answers | None, labels: Sequence[str], model: str
-) -> tuple[list[Sample], list[Quarantined]]:
-    """The rows whose class the teacher names again. What was not asked about, because the cap was reached, is set aside."""
+def _agreed(kept: Sequence[Row], seconds: Answers | None, labels: Sequence[str]) -> tuple[list[Row], list[Quarantined]]:
+    """The rows whose class the teacher names again. What was not asked about, or not answered, is set aside."""
     given = seconds.passes[0] if seconds is not None else (None,) * len(kept)
+    refused = {refusal.prompt for refusal in seconds.refused} if seconds is not None else set()
     names = dict.fromkeys(labels, "")
-    stay: list[Sample] = []
+    stay: list[Row] = []
     aside: list[Quarantined] = []
-    for number, (sample, answer) in enumerate(zip(kept, given, strict=True), start=1):
+    for number, (row, answer) in enumerate(zip(kept, given, strict=True)):
         said = None if answer is None else labelling.label_of(answer.text, names)
-        if said == sample.label:
-            stay.append(sample)
-            continue
-        why = "not checked" if answer is None else f"the teacher labels it {said or 'as nothing of the list'}"
-        aside.append(Quarantined(model, number, why, sample.text, sample.label))
+        if said == row.label:
+            stay.append(row)
+        elif answer is None:
+            why = "the endpoint refused it" if number in refused else "the cap was reached"
+            aside.append(set_aside(row, f"not checked: {why}"))
+        else:
+            aside.append(set_aside(row, f"the teacher gives another label: {said or 'none of the list'}"))
     return stay, aside
 
 
 def _kind(reason: str) -> str:
     """A reason without its particulars, to count by."""
-    return reason.partition(":")[0].partition(" labels it ")[0].partition(" of line ")[0]
+    return reason.partition(":")[0].partition(" of line ")[0]
 
 
-def _write(path: Path, task: Task, kept: Iterable[Sample], model: str) -> None:
-    """Writes the rows under the data's own column names, with where they come from."""
+def _write(folder: Path, task: Task, kept: Iterable[Row], model: str) -> Path:
+    """Writes the rows under the data's own column names, with where they come from. No other rows are replaced."""
     columns = (task.data.input, task.data.target)
     details = {name: said for name, said in {"origin": "synthetic", "model": model}.items() if name not in columns}
-    rows = ((sample.text, sample.label, *details.values()) for sample in kept)
-    write_table(path, (*columns, *details), rows)
+    draft = folder / f".{ROWS}.draft"
+    write_table(draft, (*columns, *details), ((row.text, row.label, *details.values()) for row in kept))
+    made = draft.read_bytes()
+    paths = (folder / f"{ROWS}{f'-{number}' if number > 1 else ''}.csv" for number in count(1))
+    return draft.replace(next(path for path in paths if _is_free(path, made)))
+
+
+def _is_free(path: Path, made: bytes) -> bool:
+    """Whether nothing is lost by writing there: no file, the same one, or a heading without rows."""
+    return not path.exists() or (there := path.read_bytes()) == made or there.count(b"\n") < 2

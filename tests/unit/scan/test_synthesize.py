@@ -11,8 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,10 +26,11 @@ from pare import api
 from pare.cli import group
 from pare.data import Task, prepare
 from pare.errors import InputError
-from pare.remote.synthesize import invent, messages_of
+from pare.remote.synthesize import messages_of
 from pare.search import run as running
+from pare.search.study import LEDGER
 from pare.store import UserLedger
-from pare.testing.server import Asked, Step, TeacherServer, serving
+from pare.testing.server import Asked, Canned, Step, TeacherServer, serving
 
 TOPICS = {"card": "card plastic chip pin", "money": "money cash transfer fee", "phone": "phone mobile handset sim"}
 ROWS = {"card": 60, "money": 60, "phone": 12}
@@ -140,8 +144,12 @@ def test_what_is_no_new_message_is_set_aside_with_its_reason(task: Path) -> None
 
 
 def test_the_check_keeps_what_the_teacher_labels_so_again(task: Path) -> None:
+    request: dict[str, str] = {}
+
     def answer(sent: Asked) -> str:
         if sent.text.startswith("Class: "):
+            number = re.findall(r"list (\d+) of 2", sent.text)[0]
+            request.update(dict.fromkeys(json.loads(said(sent))["messages"], number))
             return said(sent)
         return json.dumps({"label": "card" if "sim" in sent.text.split() else "phone"})
 
@@ -152,7 +160,12 @@ def test_the_check_keeps_what_the_teacher_labels_so_again(task: Path) -> None:
     after = rows(Path(checked.path))
     assert after == [row for row in before if "sim" not in row["message"].split()]
     assert 0 < len(after) < len(before)
-    assert checked.set_aside == {"the teacher": len(before) - len(after)}
+    assert rows(Path(plain.path)) == before
+    aside = rows(Path(checked.quarantine))
+    assert checked.set_aside == {"the teacher gives another label": len(aside)}
+    assert len(aside) == len(before) - len(after)
+    assert {row["reason"] for row in aside} == {"the teacher gives another label: card"}
+    assert {row["text"]: row["line"] for row in aside}.items() <= request.items()
     assert checked.reused == plain.asked
     assert checked.asked == len(before)
 
@@ -186,6 +199,175 @@ def test_the_check_counts_towards_the_cap_beforehand(task: Path) -> None:
         assert not server.asked
     first, second = (Decimal(found) for found in re.findall(r"about \$([\d.]+)", " ".join(said_of_it)))
     assert first < cap < first + second
+
+
+PRICES: dict[str, Any] = {"price_in": Decimal(1), "price_out": Decimal(1)}
+
+
+def reckoned(task: Path, per_class: int) -> tuple[Decimal, Decimal]:
+    """What the messages are estimated to cost, and their check."""
+    heard: list[str] = []
+    with pytest.raises(InputError, match="their check cost about"):
+        api.synthesize(
+            task,
+            per_class=per_class,
+            check=True,
+            say=heard.append,
+            teacher="http://localhost:9/v1",
+            model="teacher",
+            cap=Decimal("1e-9"),
+            **PRICES,
+        )
+    first, second = (Decimal(found) for found in re.findall(r"about \$([\d.]+)", " ".join(heard)))
+    return first, second
+
+
+def dear(usd: Decimal, texts: Callable[[Asked], str] = said) -> Callable[[Asked], str | Canned]:
+    """A teacher whose messages cost so much a request, at a dollar for a million tokens; its labels are right."""
+
+    def answer(sent: Asked) -> str | Canned:
+        if not sent.text.startswith("Class: "):
+            return json.dumps({"label": "phone"})
+        return Canned(texts(sent), tokens_in=0, tokens_out=int(usd * 10**6))
+
+    return answer
+
+
+def test_a_check_that_does_not_fit_is_left_out_and_made_under_the_cap_it_names(task: Path) -> None:
+    first, second = reckoned(task, 20)
+    cap = first + second
+    with serving(dear((cap - second / 4) / 2)) as server:
+        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
+        found = api.synthesize(task, per_class=20, check=True, cap=cap, **asked)
+        sent = len(server.asked)
+        assert sent == found.asked == 2
+        assert (found.rows, found.set_aside) == (0, {"not checked": found.wanted})
+        aside = rows(Path(found.quarantine))
+        assert {row["reason"] for row in aside} == {"not checked: the cap was reached"}
+        assert rows(Path(found.path)) == []
+        own, enough = re.findall(r"a? cap of \$([\d.]+\d)", found.stopped)
+        assert found.stopped.startswith(f"not checked: {found.wanted} of {found.wanted} messages")
+        assert cap <= Decimal(own) < cap * Decimal("1.1")
+        again = api.synthesize(task, per_class=20, check=True, cap=Decimal(enough), **asked)
+    assert (again.rows, again.stopped) == (found.wanted, "")
+    assert (again.reused, again.asked) == (sent, found.wanted)
+    assert again.path == found.path
+
+
+def test_a_cap_that_ends_the_check_is_the_users_own(task: Path) -> None:
+    first, second = reckoned(task, 20)
+
+    def answer(sent: Asked) -> Canned:
+        if sent.text.startswith("Class: "):
+            return Canned(said(sent), tokens_in=0, tokens_out=int(first / 2 * 10**6))
+        return Canned('{"label": "phone"}', tokens_in=int(second / 5 * 10**6), tokens_out=0)
+
+    with serving(answer) as server:
+        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
+        found = api.synthesize(task, per_class=20, check=True, cap=first + second, **asked)
+        assert 0 < found.rows < found.wanted
+        left = found.wanted - found.rows
+        own, enough = re.findall(r"a? cap of \$([\d.]+\d)", found.stopped)
+        assert found.stopped.startswith(f"not checked: {left} of {found.wanted} messages")
+        assert first + second <= Decimal(own) < Decimal(enough)
+        again = api.synthesize(task, per_class=20, check=True, cap=Decimal(enough), **asked)
+    assert again.rows > found.rows
+
+
+def test_what_is_all_paid_is_never_refused(task: Path) -> None:
+    first, second = reckoned(task, 20)
+
+    def half(sent: Asked) -> str:
+        texts = json.loads(said(sent))["messages"]
+        return json.dumps(texts[: len(texts) // 2])
+
+    cap = first + second
+    with serving(dear((first + second * Decimal("0.3")) / 2, half)) as server:
+        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", "cap": cap, **PRICES}
+        found = api.synthesize(task, per_class=20, check=True, **asked)
+        assert (found.stopped, found.rows > 0) == ("", True)
+        again = api.synthesize(task, per_class=20, check=True, **asked)
+    assert (again.asked, again.reused, again.rows) == (0, found.asked, found.rows)
+
+
+def test_messages_that_end_at_the_cap_go_on_under_the_cap_and_the_check_it_names(task: Path) -> None:
+    first, second = reckoned(task, 50)
+    with serving(dear(first / 2)) as server:
+        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
+        found = api.synthesize(task, per_class=50, check=True, cap=first + second, **asked)
+        assert found.rows == 0
+        named = r"same command with a cap of \$([\d.]+\d) .* about \$([\d.]+\d) more"
+        enough, more = re.findall(named, found.stopped)[0]
+        again = api.synthesize(task, per_class=50, check=True, cap=Decimal(enough) + Decimal(more), **asked)
+    assert (again.reused, again.stopped) == (found.asked, "")
+    assert 0 < again.rows == again.kept["phone"]
+
+
+def test_no_class_gets_more_than_it_lacks(task: Path) -> None:
+    def thrice(sent: Asked) -> str:
+        return json.dumps([text for n in range(3) for text in json.loads(said(other(sent, n)))["messages"]])
+
+    def other(sent: Asked, n: int) -> Asked:
+        return Asked(f"{sent.text}\n{n}", sent.body, sent.key)
+
+    counts = trained(task)
+    with serving(thrice) as server:
+        found = api.synthesize(task, per_class=40, teacher=server.url, model="teacher")
+    assert found.kept == {label: 40 - n for label, n in counts.items() if n < 40}
+    assert found.set_aside["more than wanted"] > found.wanted
+    assert sum(found.set_aside.values()) == len(rows(Path(found.quarantine)))
+
+
+def test_other_rows_are_never_replaced(task: Path) -> None:
+    with serving(said) as server:
+        first = api.synthesize(task, per_class=20, teacher=server.url, model="teacher")
+        before = Path(first.path).read_bytes()
+        same = api.synthesize(task, per_class=20, teacher=server.url, model="teacher")
+        done = ask(task, server, "--per-class", "30")
+    assert same == replace(first, asked=0, reused=first.asked)
+    assert Path(first.path).read_bytes() == before
+    second = task.parent / "synthetic-2.csv"
+    assert len(rows(second)) > len(rows(Path(first.path)))
+    assert shlex.split(done.output.partition("next: ")[2])[:5] == [
+        "pare",
+        "find",
+        str(task),
+        "--synthetic",
+        str(second),
+    ]
+    assert sorted(path.name for path in task.parent.glob("*synth*")) == [
+        "synthetic-2-quarantine.csv",
+        "synthetic-2.csv",
+        "synthetic-quarantine.csv",
+        "synthetic.csv",
+    ]
+
+
+def test_the_next_command_names_a_run_that_is_free(task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(task.parent)
+    run = api.RUNS / Task.read(task).name
+
+    def named(server: TeacherServer) -> list[str]:
+        return shlex.split(ask(task, server, "--per-class", "20").output.partition("next: ")[2])[5:]
+
+    with serving(said) as server:
+        assert named(server) == []
+        run.mkdir(parents=True)
+        (run / LEDGER).touch()
+        assert named(server) == ["--run", f"{run}-synthetic"]
+        Path(f"{run}-synthetic").mkdir()
+        assert named(server) == ["--run", f"{run}-synthetic-2"]
+
+
+def test_what_the_endpoint_refuses_is_counted(task: Path) -> None:
+    def answer(sent: Asked) -> str:
+        return said(sent) if sent.text.startswith("Class: ") else json.dumps({"label": "phone"})
+
+    with serving(answer, script=[Step(), Step(status=400), Step(), Step(status=400)]) as server:
+        done = ask(task, server, "--per-class", "20", "--check")
+    assert "2 requests were refused by the endpoint" in done.output
+    aside = rows(task.parent / "synthetic-quarantine.csv")
+    assert [(row["reason"], row["line"]) for row in aside] == [("not checked: the endpoint refused it", "1")]
 
 
 def test_where_no_class_is_thin_it_says_so(task: Path) -> None:
@@ -251,26 +433,3 @@ def test_the_command_it_names_runs_and_marks_the_rows(
     assert counted == {"real": sealed["train"], "synthetic": made, "unlabelled": 0}
     assert "synthetic rows" in (Path(f"{run}-synthetic") / "report.html").read_text()
     study.close()
-
-
-def test_messages_are_read_from_what_teachers_write() -> None:
-    two = ["one", "two, with [brackets]"]
-    for answer in (
-        json.dumps(two),
-        json.dumps({"messages": two}),
-        json.dumps({"class": "x", "items": [{"text": text} for text in two]}),
-        f"Here you are:\n```json\n{json.dumps(two, indent=1)}\n```\nAnything else?",
-        f'{json.dumps(two)[:-1]}, "cut off in the mid',
-        "Sure!\n1. one\n2) two, with [brackets]\n",
-        "- one\n* two, with [brackets]",
-    ):
-        expected = ["one", "two, with [brackets]"]
-        assert messages_of(answer) == expected, answer
-    assert messages_of('[" a ", 3, null, {"n": 1}, ["b"]]') == ["a"]
-    for answer in ("", "no", "[", "{}", "[]", '{"messages": "one"}'):
-        assert messages_of(answer) == []
-
-
-def test_requests_of_one_class_differ() -> None:
-    examples = ["a", "b"]
-    assert invent("card", examples, 5, 1, 2) != invent("card", examples, 5, 2, 2)
