@@ -300,8 +300,8 @@ def prove(
 
     Both are artifacts, runs, or files of predictions (one per row of ``data``, in its order). Reading rows that an
     earlier plan has read is a further look and is tested at its smaller level. ``metric`` is by default that of the kind
-    of the models. Raises InputError for bad input, and
-    where an artifact or a run may have been built with some of the rows; no look is booked then.
+    of the models. Raises InputError for bad input, and where an artifact or a run may have been built with some of the rows;
+    no look is booked then.
     """
     within = check("bar.within", within, "within")
     confidence = check("bar.confidence", confidence, "confidence")

@@ -300,8 +300,8 @@ TrialState = Literal["done", "dropped", "excluded", "failed"]
 class Trial:
     """A finished attempt at a candidate, at one rung. Frozen: it is what the ledger holds.
 
-    ``drop`` and ``discordance`` are paired with the reference on dev: the difference of the means, and the share of
-    samples on which the two differ in the metric.
+    ``drop`` and ``discordance`` are paired with the reference on dev: the difference of the means, and the mean square of
+    the samples' differences in the metric (of right or wrong: the share of samples on which the two differ).
     """
 
     candidate: Candidate

@@ -73,8 +73,9 @@ def command(
 ) -> None:
     """Find the smallest model that clears the bar, prove it, and write its report.
 
-    Give a task.yaml, a data file with --input and --target, or a log of a large model with --job. An interrupted run goes
-    on where it stopped. Exit codes: 0 pass, 1 fail, 2 bad input, 3 unproven, 70 a failure inside pare, 130 stopped.
+    Give a task.yaml, a data file with --input and --target (a CoNLL file needs neither), or a log of a large model with
+    --job. An interrupted run goes on where it stopped. Exit codes: 0 pass, 1 fail, 2 bad input, 3 unproven, 70 a failure
+    inside pare, 130 stopped.
     """
     given = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
     if job is not None:
@@ -98,10 +99,12 @@ def command(
     else:
         table.show(study)
         say(f"report: {study.path / REPORT}")
-        if study.task.imitates and verdict is not None and answer == "unproven" and verdict.evidence:
+        imitated = study.task.imitates and verdict is not None and verdict.within is not None
+        if imitated and answer == "unproven" and verdict and verdict.evidence:
             say(f"next: pare review {study.path}")
         if study.winner is not None:
-            say(f'next: pare run {study.path} "a text"   ·   pare bench {study.path}')
+            bench = f"   ·   pare bench {study.path}" if study.baseline is not None else ""
+            say(f'next: pare run {study.path} "a text"{bench}')
     study.close()
     ctx.exit(EXIT_CODES[answer])
 
@@ -110,6 +113,12 @@ def _job(
     log: str, number: int, labels: Path | None, given: dict[str, Any], folder: Path | None
 ) -> tuple[str, dict[str, Any], Path]:
     """The data, the fields and the run's folder that a job of a log stands for."""
+    if labels is None and {"data.input", "data.target"} & given.keys():
+        raise InputError("--input and --target name the columns of --labels here; give --labels, or leave them out")
+    if given.get("kind", "classify") != "classify":
+        raise InputError(
+            f"--kind must be classify with --job but got {given['kind']}: logged answers are one label a text"
+        )
     name = given.get("name") or f"{Path(log).name.partition('.')[0]}-job{number}"
     run = folder or api.RUNS / name
     columns = Columns(given.get("data.input", LABELS.input), given.get("data.target", LABELS.target))

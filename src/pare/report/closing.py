@@ -11,6 +11,7 @@ from pare.report.html import Child, Html, tag
 from pare.report.parts import Sources, lead, note, section, terms
 from pare.report.view import View
 from pare.report.words import ASSUMES, PARTS
+from pare.search.space import REFERENCE
 from pare.search.study import QUARANTINE
 from pare.types import SIDES
 from pare.units import megabytes
@@ -31,8 +32,8 @@ def serving(view: View) -> Html:
     run = shlex.quote(str(view.study.path))
     shell = (
         f'pare run {run} "where is my card?"      # one text\n'
-        f"pare run {run} messages.txt > out.jsonl   # a file, one text a line, to JSON lines\n"
-        f"pare bench {run}                          # time winner and reference on this machine, in turns"
+        f"pare run {run} messages.txt > out.jsonl   # a file, one text a line, to JSON lines"
+        f"{_bench(run, view)}"
     )
     python = (
         f"import pare\n\nmodel = pare.load({json.dumps(str(view.study.path), ensure_ascii=False)})\n"
@@ -49,6 +50,16 @@ def serving(view: View) -> Html:
         tag("pre", tag("code", shell)),
         tag("pre", tag("code", python)),
     )
+
+
+def _bench(run: str, view: View) -> str:
+    """How to time the winner against the encoder; nothing where there is no other model of pare's to time."""
+    others = [trial for trial in view.built if trial is not view.winner]
+    if not others:
+        return ""
+    known = {trial.candidate.name for trial in others}
+    against = "" if REFERENCE in known else f" --against {others[0].candidate.name}"
+    return f"\npare bench {run}{against}                          # time winner and encoder on this machine, in turns"
 
 
 def data(view: View) -> Html:
@@ -90,8 +101,10 @@ def environment(view: View) -> Html:
     return section("environment", "The machine", terms(pairs))
 
 
-def provenance(sources: Sources) -> Html:
-    """The sources of all figures on the page, numbered. Call it after every section that marks figures."""
+def provenance(sources: Sources, closing: str = ASSUMES, none: str = "No figure is shown.") -> Html:
+    """The sources of all figures on the page, numbered, and what they rest on. Call it after every section that marks
+    figures; ``none`` stands where nothing is marked.
+    """
     items = [
         tag("li", tag("b", kind), f": {source}", id=f"source-{number}")
         for (kind, source), number in sorted(sources.known.items(), key=lambda item: item[1])
@@ -100,6 +113,6 @@ def provenance(sources: Sources) -> Html:
         "sources",
         "Where the figures come from",
         legend(),
-        tag("ol", items, class_="sources") if items else note("No figure is shown."),
-        note(ASSUMES),
+        tag("ol", items, class_="sources") if items else note(none),
+        note(closing),
     )

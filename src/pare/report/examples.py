@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pare.kinds import kind_of
+from pare.kinds import entities, kind_of
 from pare.report.dev import ClassChange, Differences, Example, differences
 from pare.report.figures import points, share
 from pare.report.html import Html, join, tag
@@ -40,9 +40,9 @@ def changes(view: View) -> Html:
                 f"{name} gets {right}. Up to {SHOWN} of each, the surest answers first. Sealed rows are never shown."
             ),
             tag("h3", f"Lost: {_few(found.lost)}"),
-            _examples(found.lost, view.against, name),
+            _examples(found.lost, view, name),
             tag("h3", f"Won: {_few(found.won)}"),
-            _examples(found.won, view.against, name),
+            _examples(found.won, view, name),
         ),
     )
 
@@ -119,25 +119,33 @@ def _delta(change: float) -> Html:
     )
 
 
-def _examples(found: Sequence[Example], against: str, name: str) -> Html:
+def _examples(found: Sequence[Example], view: View, name: str) -> Html:
     """The rows with what was said of them. A narrow page stacks the cells, so each carries its column's name."""
     if not found:
         return lead("None.")
-    first, second = f"{against} said", f"{name} said"
+    first, second, tagged = f"{view.against} said", f"{name} said", view.task.kind == "tag"
     heads = [tag("th", title, scope="col", class_="l") for title in ("text", "truth", first, second)]
     rows = [
         tag(
             "tr",
             tag("td", user_text(item.text), class_="t"),
-            _said("truth", item.truth),
-            _said(first, item.before),
-            _said(second, item.after),
+            *(
+                _said(column, _in_words(item.text, cell, tagged))
+                for column, cell in (("truth", item.truth), (first, item.before), (second, item.after))
+            ),
             tag("td", f"{item.sure:.0%}", data_k="sure"),
         )
         for item in found[:SHOWN]
     ]
     body = tag("table", tag("thead", tag("tr", heads, tag("th", "sure", scope="col"))), tag("tbody", rows))
     return scrolled(body, "examples", "examples")
+
+
+def _in_words(text: str, cell: str, tagged: bool) -> str:
+    """A cell as people read it: of tagged words, the entities."""
+    if not tagged:
+        return cell
+    return ", ".join(f"{entity.text} ({entity.type})" for entity in entities(text, cell.split())) or "none"
 
 
 def _said(column: str, label: str) -> Html:

@@ -103,7 +103,7 @@ def comparison(view: View, sources: Sources) -> Html:
         title,
         lead(
             f"All as served on {view.facts.device.name}, {view.facts.threads} threads"
-            f"{', but the incumbent, as its log says' if view.incumbent else ''}. Months are read at "
+            f"{', but the incumbent: its sources are at the end' if view.incumbent else ''}. Months are read at "
             f"{view.volume.value:,.0f} requests",
             volume_mark,
             ".",
@@ -245,14 +245,13 @@ def _money_tile(view: View, trial: Trial) -> Html:
     cost, energy = "cost_usd_per_month", "energy_kwh_per_month"
     if cost not in ours:
         return _box("Cost a month", "not measured", "")
-    words = []
+    words = [f"{ours[cost].provenance}, while the machine is busy with {view.volume.value:,.0f} requests"]
     ratio = ratio_of(other.get(cost), ours[cost], "low")
     if ratio is not None:
         words.append(f"{times(ratio)} less than the {view.against} ({shown(cost, other[cost])})")
     if energy in ours:
-        than = f" against {shown(energy, other[energy])}" if energy in other else ""
-        words.append(f"energy {shown(energy, ours[energy])}{than}")
-    words.append(f"modelled, for {view.volume.value:,.0f} requests")
+        than = f" against {shown(energy, other[energy])} ({other[energy].provenance})" if energy in other else ""
+        words.append(f"energy {shown(energy, ours[energy])} ({ours[energy].provenance}){than}")
     return _box("Cost a month", shown(cost, ours[cost]), "; ".join(words))
 
 
@@ -276,7 +275,7 @@ def _against(
     word: str,
 ) -> str:
     found: list[str] = []
-    served = "the reference as served" if view.incumbent is None else "the incumbent"
+    served = "the reference as served" if view.incumbent is None else "the incumbent over the network"
     for name, other in ((served, theirs), ("in PyTorch fp32", torch)):
         value = ratio_of(other.get(key), mine.get(key), better)
         if value is not None:
@@ -288,6 +287,6 @@ def top(view: View) -> Html:
     """Everything above the first heading."""
     name = tag("span", tag("b", "pare"), " · ", tag("b", view.task.name))
     classes = f"{len(view.facts.labels)} {PARTS[view.task.kind]}s"
-    kind = f"{view.facts.rows_read:,} rows, {classes}, {plural(len(view.complete), 'model')} built"
+    kind = f"{view.facts.rows_read:,} rows, {classes}, {plural(len(view.built), 'model')} built"
     eyebrow = tag("div", name, tag("span", kind), class_="eyebrow")
     return join(eyebrow, verdict(view), _today(view), warnings(view), tiles(view))

@@ -180,7 +180,7 @@ def _keys(view: View) -> Html:
         ("baseline", f"{'reference' if view.incumbent is None else 'encoder'} in PyTorch fp32"),
         ("other", "other candidates"),
     ]
-    present = {role(view, trial) for trial in view.complete}
+    present = {role(view, trial) for trial in view.built}
     return tag(
         "div", [tag("span", tag("i", class_=key), words) for key, words in named if key in present], class_="keys"
     )

@@ -55,7 +55,7 @@ def _facts(view: View, plan: ProofPlan, verdict: Verdict | None) -> list[tuple[s
             ("level of this look (alpha)", level),
         ]
         if view.reference_value is not None:
-            found.append(("the reference on them", share(view.reference_value)))
+            found.append((f"the {view.against} on them", share(view.reference_value)))
         if verdict.labels_needed is not None:
             found.append(("rows that the test would need", f"{verdict.labels_needed:,} for a power of 80 %"))
     rule = "fixed sequence: in the order above, each at the whole level, up to the first that is not proven"

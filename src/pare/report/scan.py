@@ -62,7 +62,11 @@ def page(found: Scan) -> Html:
         tag("p", _opening(found)),
         section("jobs", "Jobs", table(columns, [_row(job, sources) for job in found.jobs], sortable=True)),
         section("why", "Why, and what to do next", *jobs, tag("p", _rest(found), ADVICE)),
-        provenance(sources),
+        provenance(
+            sources,
+            "A bill of tomorrow resembles one of today only if the requests do.",
+            "No price of these models is known, or the log counts no tokens.",
+        ),
     )
     return document(f"pare scan: {found.path}", body)
 

@@ -13,7 +13,6 @@ from pare.report.parts import Cell, Column, Row, Sources, figure_cell, lead, sec
 from pare.report.view import View
 from pare.report.words import plural
 from pare.search.halving import FULL
-from pare.search.survivors import chance as chance_of
 from pare.types import Quantity, Trial
 from pare.units import duration
 
@@ -45,7 +44,7 @@ def all_trials(view: View, sources: Sources) -> Html:
             _size(view, complete, sources),
             tag("h3", "Speed, memory, energy and cost"),
             _speed(view, complete, sources),
-            tag("h3", "Ratios: how many times better than the reference in PyTorch fp32, and as served"),
+            tag("h3", f"Ratios: how many times better than {_compared(view)}"),
             _ratios(view, complete),
             legend(),
         ]
@@ -56,11 +55,17 @@ def all_trials(view: View, sources: Sources) -> Html:
         "trials",
         "Every trial",
         lead(
-            f"{plural(len(complete), 'model')} at full work, cheapest first, and {len(rest)} more that were tried small or "
-            "not at all. Times are of single requests in a serving process; throughput is 32 texts at a time."
+            f"{plural(len(view.built), 'model')} at full work, cheapest first, and {len(rest)} more that were tried small "
+            "or not at all. Times are of single requests in a serving process; throughput is 32 texts at a time."
         ),
         parts,
     )
+
+
+def _compared(view: View) -> str:
+    if view.incumbent is None:
+        return "the reference in PyTorch fp32, and as served"
+    return "the encoder in PyTorch fp32, and the incumbent over the network"
 
 
 def _head(view: View, trial: Trial) -> Html:
@@ -83,7 +88,7 @@ def _quality(view: View, trials: Sequence[Trial]) -> Html:
     columns = [Column("candidate")]
     columns += [Column(name.replace("_", " "), "value, and its interval below") for name in names]
     columns += [
-        Column("drop, points", "reference less candidate, on the same rows"),
+        Column("drop, points", f"{view.against} less candidate, on the same rows"),
         Column("discordance", "mean square of the difference row by row"),
         Column("chance", "predicted chance of a proof on the sealed rows"),
         Column("built in", "building, scoring and measuring; a step that was built before is not counted"),
@@ -102,7 +107,7 @@ def _quality(view: View, trials: Sequence[Trial]) -> Html:
             about = "~ " if scored.approximate else ""
             found.append(Cell([share(scored.value), tag("span", about + interval(scored), class_="sub")], scored.value))
         drop, apart = trial.drop, trial.discordance
-        chance = None if trial in (view.reference, view.baseline) else chance_of(trial, view.facts.goal)
+        chance = None if trial in (view.reference, view.baseline) else view.study.chance(trial)
         return [
             *found,
             Cell(NONE if drop is None else points(drop), drop),

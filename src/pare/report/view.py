@@ -59,6 +59,11 @@ class View:
         return self.verdict.reference_value
 
     @property
+    def built(self) -> tuple[Trial, ...]:
+        """The trials at full work that pare built: all but the incumbent."""
+        return tuple(trial for trial in self.complete if trial.candidate.name != INCUMBENT)
+
+    @property
     def bar(self) -> float | None:
         """The quality on dev that the bar stands for: the reference less the margin, or the fixed bar."""
         goal = self.facts.goal

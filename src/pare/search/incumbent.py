@@ -18,8 +18,8 @@ from pare import catalog
 from pare.catalog.prices import prices_source, rates
 from pare.data import Dataset
 from pare.data.task import COLUMN, Task
+from pare.errors import InputError
 from pare.evaluation.score import scores
-from pare.logs.incumbent import INCUMBENT as FILE
 from pare.logs.incumbent import Incumbent
 from pare.remote.cost import BYTES_A_TOKEN, modelled_tokens
 from pare.search.halving import FULL
@@ -56,22 +56,22 @@ def incumbent_trial(dataset: Dataset) -> tuple[Trial, NDArray[np.float32]]:
     return trial, logits
 
 
-def known_incumbent(task: Task, dataset: Dataset, run: Path) -> Incumbent | None:
-    """What is known of a task's incumbent; None where the task has none. ``task.incumbent`` names and prices it anew.
+def known_incumbent(task: Task, dataset: Dataset, file: Path | None) -> Incumbent | None:
+    """What is known of a task's incumbent; None where the task has none. ``file`` is what a log's job says of it, if there
+    is one; ``task.incumbent`` names and prices it anew.
 
     Raises MissingExtra where it is to be priced and ``genai-prices`` is not installed.
     """
     if not task.has_incumbent:
         return None
-    file = run / FILE
-    logged = msgspec.json.decode(file.read_bytes(), type=Incumbent) if file.is_file() else Incumbent("")
+    logged = _logged(file) if file is not None else Incumbent("")
     if task.incumbent is None:
         return logged
-    provider, _, model = task.incumbent.rpartition(":")
+    provider, _, model = task.incumbent.partition(":") if ":" in task.incumbent else ("", "", task.incumbent)
     tokens_in, tokens_out = logged.tokens_in, logged.tokens_out
     source = "the log's tokens a request"
     if tokens_in is None or tokens_out is None:
-        rows = dataset.train
+        rows = dataset.real
         tokens_in = float(np.mean([modelled_tokens(row.text) for row in rows]))
         tokens_out = float(np.mean([modelled_tokens(row.answer) for row in rows]))
         source = f"texts and answers alone, {BYTES_A_TOKEN} bytes a token; the prompt around them costs more"
@@ -80,7 +80,19 @@ def known_incumbent(task: Task, dataset: Dataset, run: Path) -> Incumbent | None
     if found is not None:
         words = f"{tokens_in:.0f} tokens in and {tokens_out:.0f} out ({source}) x {prices_source()}"
         price = Quantity(float(found.cost(round(1000 * tokens_in), round(1000 * tokens_out))), "USD", "modelled", words)
-    return replace(logged, model=task.incumbent, tokens_in=tokens_in, tokens_out=tokens_out, usd_per_1k=price)
+    known = task.incumbent if logged.model in ("", model) else f"{logged.model}, priced as {task.incumbent}"
+    return replace(
+        logged, model=known, tokens_in=tokens_in, tokens_out=tokens_out, usd_per_1k=price or logged.usd_per_1k
+    )
+
+
+def _logged(file: Path) -> Incumbent:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Incumbent)
+    except msgspec.DecodeError as error:
+        raise InputError(
+            f"{file} cannot be read: {error}; run the same pare find LOG --job again, into another folder"
+        ) from None
 
 
 def incumbent_figures(known: Incumbent) -> dict[str, Quantity]:

@@ -16,7 +16,7 @@ from pare.evaluation.metrics import Metric, bar_metric
 from pare.families import read_config
 from pare.families.tokens import script_advice, scripts_unknown, token_facts
 from pare.kinds import kind_of
-from pare.logs.incumbent import Incumbent
+from pare.logs.incumbent import INCUMBENT, Incumbent
 from pare.methods.base import MAX_LENGTH, BuildContext
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.planner import estimate
@@ -29,7 +29,7 @@ from pare.search.incumbent import known_incumbent
 from pare.search.listener import Listener
 from pare.search.proving import deal, draws_units, independent, kind_of_test, largest_unit
 from pare.search.space import BASELINE, Space, ladder, needs_no_base
-from pare.search.study import KNOWN_INCUMBENT, QUARANTINE, TASK, Facts, Study
+from pare.search.study import KNOWN_INCUMBENT, QUARANTINE, TASK, Facts, Study, job_file
 from pare.search.survivors import ASSUMED_DISCORDANCE, Goal
 from pare.store import UserLedger
 from pare.types import Bar, DataFacts
@@ -69,7 +69,7 @@ def open_session(task: Task, run: Path, listener: Listener) -> Session:
         goal = _goal(task, measure, dataset, look)
         space = ladder(task, read_config(folder) if folder else None, facts)
         _possible(space, task)
-        incumbent = known_incumbent(task, dataset, run)
+        incumbent = known_incumbent(task, dataset, job_file(task, run, INCUMBENT))
         # nothing is written before all of the above is found to be sound
         study.ledger.set_fact("binding", binding)
         if incumbent is not None:
@@ -125,10 +125,15 @@ def _binding(study: Study, task: Task, dataset: Dataset) -> dict[str, str]:
     }
     known = (study.ledger.fact("binding", dict[str, str]) if study.trials else None) or binding
     for field, value in binding.items():
-        if known.get(field, "classify") != value:
-            what = "data: other rows, labels, units or sides" if field == "data" else field
+        before = known.get(field, "classify")
+        if before != value:
+            what = (
+                "data: other rows, labels, units or sides, or others to train on beside them"
+                if field == "data"
+                else field
+            )
             raise InputError(
-                f"{study.path} holds a study with another {what} ({known[field]}, now {value}); "
+                f"{study.path} holds a study with another {what} ({before}, now {value}); "
                 "give --run another folder, or remove this one"
             )
     return binding
@@ -171,7 +176,8 @@ def _goal(task: Task, measure: Metric, dataset: Dataset, look: int) -> Goal:
         )
     if measure.reduce == "class_mean" and task.bar.growing:
         raise InputError(f"{measure.name} cannot be proven by a growing plan; use accuracy, or leave bar.growing out")
-    if task.imitates and kind_of_test(measure, independent(task, dataset), task.bar.growing) != "exact":
+    exact = kind_of_test(measure, independent(task, dataset), task.bar.growing) == "exact"
+    if task.imitates and not (exact and measure.name == "accuracy"):
         raise InputError(
             f"without labels a proof needs accuracy, on rows that share no unit, in a plan that does not grow, but got "
             f"{measure.name}; leave bar.metric, data.unit and bar.growing out, or give labels"

@@ -39,6 +39,9 @@ CUT_OFF = "cut_off"
 """The fact that holds the names of the candidates that the budget cut off; empty after a study that was not."""
 TOGETHER = "measured_together"
 """The fact that holds measurements from interleaved rounds, by artifact: the reference, its PyTorch form, the winner."""
+ALLOWED = 0.15
+"""The share of an incumbent's answers that an imitation takes to be wrong at most, before anybody has looked: a large model
+is right on more than 85 % of what a small one can learn; an encoder that misses more has too few rows to judge it by."""
 KNOWN_INCUMBENT = "incumbent"
 """The fact that holds what is known of the large model that the candidates are held against."""
 REVIEWS = "reviews"
@@ -77,6 +80,11 @@ class Asked:
 
     bar: Bar
     plan: str
+
+
+def job_file(task: Task, run: Path, name: str) -> Path | None:
+    """What a log's job has left of that name: in the run's folder, or beside the rows of another run that it came from."""
+    return next((file for file in (run / name, Path(task.data.path).parent / name) if file.is_file()), None)
 
 
 @contextmanager
@@ -137,8 +145,8 @@ class Study:
     @cached_property
     def contract(self) -> dict[str, Any]:
         """The prompt contract of a study on a log's job, as a manifest holds it; empty for others."""
-        path = self.path / CONTRACT
-        return dict(msgspec.json.decode(path.read_bytes())) if path.is_file() else {}
+        path = job_file(self.task, self.path, CONTRACT)
+        return dict(msgspec.json.decode(path.read_bytes())) if path is not None else {}
 
     def reviews(self) -> dict[str, dict[str, str]]:
         """Reviewer → row id → label: what people said of sealed rows."""
@@ -163,7 +171,7 @@ class Study:
             self.task.limits,
             goal.metric,
             self._allowed(),
-            lambda trial: 0.0 if self.broken(trial) else self.chance(trial),
+            lambda trial: 0.0 if self.broken(trial) else chance(trial, goal),
             by_size=self.task.minimise == "size",
             broken=self.broken,
         )
@@ -280,9 +288,11 @@ class Study:
         if proof:
             plan = proof[1]
             proven = dict(zip((self.reference_name, *plan.names), (plan.reference, *plan.artifacts), strict=True))
-            if proven.get(name):
+            if proven.get(name) and name != INCUMBENT:
                 return self.store.get(proven[name])
-        finished = {trial.candidate.name: trial.artifact for trial in self.complete}
+        finished = {
+            trial.candidate.name: trial.artifact for trial in self.complete if trial.candidate.name != INCUMBENT
+        }
         if name not in finished:
             names = ", ".join(finished) or "none yet"
             raise InputError(f"{self.path} has no finished candidate '{name}'; it has: {names}")
@@ -330,18 +340,20 @@ class Study:
 
     @property
     def aim(self) -> Goal:
-        """The goal that trials are chosen by. In an imitation every difference is a loss until people have labelled it, even
-        where the incumbent is wrong: what the fine-tuned encoder, which learnt from its answers, loses so is allowed for.
+        """The goal that decides what is tried and tested. In an imitation every difference is a loss until people have
+        labelled it, also where the incumbent is wrong: what the fine-tuned encoder, which learnt from its answers, loses
+        so is allowed for, up to ``ALLOWED``. Nothing is proven by it.
         """
         goal = self.facts.goal
-        encoder = next((trial for trial in self.complete if trial.candidate.name == REFERENCE), None)
-        if not self.task.imitates or goal.margin is None or encoder is None or encoder.drop is None:
+        if not self.task.imitates or goal.margin is None:
             return goal
-        return replace(goal, margin=goal.margin + max(0.0, encoder.drop))
+        encoder = next((trial for trial in self.complete if trial.candidate.name == REFERENCE), None)
+        lost = encoder.drop if encoder is not None and encoder.drop is not None else 0.0
+        return replace(goal, margin=goal.margin + min(max(0.0, lost), ALLOWED))
 
     def chance(self, trial: Trial) -> float:
-        """The predicted chance that a trial would be proven; of an imitation, once the rows that decide are labelled."""
-        return chance(trial, self.aim)
+        """The predicted chance that a trial would be proven as the rows are labelled now."""
+        return chance(trial, self.facts.goal)
 
     def broken(self, trial: Trial) -> str:
         """The limits that a trial breaks, in words, or an empty string."""

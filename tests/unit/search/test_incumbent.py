@@ -14,6 +14,8 @@ from pare.logs.incumbent import INCUMBENT, Incumbent
 from pare.report.view import view
 from pare.report.words import today
 from pare.search.incumbent import incumbent_figures, known_incumbent
+from pare.search.study import ALLOWED
+from pare.search.survivors import chance
 from pare.testing.studies import Model, against, fake_study
 from pare.types import Quantity
 
@@ -40,21 +42,21 @@ def task(rows: Path, **flags: object) -> Task:
 
 
 def test_a_job_knows_its_incumbent_by_its_log(rows: Path, dataset: Dataset, tmp_path: Path) -> None:
-    assert known_incumbent(task(rows, reference="finetune"), dataset, tmp_path) is None
-    assert known_incumbent(task(rows), dataset, tmp_path) == Incumbent("")
+    assert known_incumbent(task(rows, reference="finetune"), dataset, None) is None
+    assert known_incumbent(task(rows), dataset, None) == Incumbent("")
     (tmp_path / INCUMBENT).write_bytes(msgspec.json.encode(LOGGED))
-    assert known_incumbent(task(rows), dataset, tmp_path) == LOGGED
+    assert known_incumbent(task(rows), dataset, tmp_path / INCUMBENT) == LOGGED
 
 
 def test_a_named_incumbent_is_priced_by_its_tokens(rows: Path, dataset: Dataset, tmp_path: Path) -> None:
     named = task(rows, incumbent="openai:gpt-4o-mini")
-    bare = known_incumbent(named, dataset, tmp_path)
+    bare = known_incumbent(named, dataset, None)
     assert bare is not None
     assert bare.tokens_in == pytest.approx(sum(-(-len(s.text) // 4) for s in dataset.train) / len(dataset.train))
     assert bare.usd_per_1k is not None
     assert "the prompt around them costs more" in bare.usd_per_1k.source
     (tmp_path / INCUMBENT).write_bytes(msgspec.json.encode(LOGGED))
-    logged = known_incumbent(named, dataset, tmp_path)
+    logged = known_incumbent(named, dataset, tmp_path / INCUMBENT)
     assert logged is not None
     assert logged.usd_per_1k is not None
     # gpt-4o-mini: $0.15 and $0.60 for a million tokens in and out
@@ -63,7 +65,7 @@ def test_a_named_incumbent_is_priced_by_its_tokens(rows: Path, dataset: Dataset,
 
 
 def test_an_unknown_price_is_unknown(rows: Path, dataset: Dataset, tmp_path: Path) -> None:
-    known = known_incumbent(task(rows, incumbent="nobody:no-such-model"), dataset, tmp_path)
+    known = known_incumbent(task(rows, incumbent="nobody:no-such-model"), dataset, None)
     assert known is not None
     assert known.usd_per_1k is None
     assert "cost_usd_per_1k" not in incumbent_figures(known)
@@ -135,7 +137,27 @@ def test_in_an_imitation_candidates_are_chosen_as_if_the_encoders_losses_were_th
     lost = next(trial.drop for trial in imitating.complete if trial.candidate.name == "encoder")
     assert margins[labelled] == 0.02
     assert margins[imitating] == pytest.approx(0.02 + (lost or 0.0))
-    chances = {trial.candidate.name: imitating.chance(trial) for trial in imitating.complete}
+    chances = {trial.candidate.name: chance(trial, imitating.aim) for trial in imitating.complete}
     assert chances["student-1-int8"] > 0.3
     assert chances["static"] < 0.01
-    assert all(labelled.chance(trial) < 0.05 for trial in labelled.complete if trial.candidate.name != "incumbent")
+    # what is shown is the chance as the rows are labelled now
+    assert all(imitating.chance(trial) < 0.05 for trial in imitating.complete if trial.candidate.name != "incumbent")
+    encoder = next(trial for trial in imitating.complete if trial.candidate.name == "encoder")
+    imitating.tell(replace(encoder, drop=0.6))
+    assert imitating.aim.margin == pytest.approx(0.02 + ALLOWED)
+
+
+def test_a_model_id_may_hold_a_colon_and_another_models_log_says_so(
+    rows: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    named = task(rows, incumbent="bedrock:anthropic.claude-3-5-sonnet-20241022-v2:0")
+    known = known_incumbent(named, dataset, None)
+    assert known is not None
+    assert known.usd_per_1k is not None
+    (tmp_path / INCUMBENT).write_bytes(msgspec.json.encode(LOGGED))
+    other = known_incumbent(named, dataset, tmp_path / INCUMBENT)
+    assert other is not None
+    assert other.model == f"gpt-4o-mini, priced as {named.incumbent}"
+    (tmp_path / INCUMBENT).write_text('{"model": 3}')
+    with pytest.raises(InputError, match="cannot be read"):
+        known_incumbent(task(rows), dataset, tmp_path / INCUMBENT)
