@@ -14,6 +14,8 @@ from pare import api
 from pare.errors import InputError
 from pare.search import run as running
 from pare.search import verdict as proving
+from pare.search.listener import Silent
+from pare.search.opening import open_session
 from pare.search.study import Study
 from pare.store import UserLedger
 from pare.types import Bar, Limits
@@ -235,6 +237,7 @@ def test_texts_that_were_learnt_from_take_no_side_and_prove_nothing(tmp_path: Pa
     assert plain.verdict is not None
     assert study.verdict is not None
     assert (study.verdict.n, plain.verdict.look, study.verdict.look) == (plain.verdict.n, 1, 2)  # the same sealed rows
+    assert len(open_session(task_of(data, unlabelled=str(more)), tmp_path / "run", Silent()).ctx.unlabelled) == 90
     # the linear rung is built before there is a teacher
     assert study.store.get(study.complete[0].artifact).manifest.lineage["rows"]["unlabelled"] == 0
     assert "unlabelled texts" in (tmp_path / "run" / "report.html").read_text()

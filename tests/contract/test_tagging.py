@@ -14,7 +14,9 @@ pytest.importorskip("torch", reason="the build extra is not installed")
 from pare.evaluation.spans import sentence_f1
 from pare.methods import method
 from pare.methods.base import BuildContext
+from pare.methods.quantize import Watch
 from pare.runtimes import load, runtime
+from pare.runtimes.text import Tokens
 from pare.testing.conformance import check_runtime
 from pare.testing.contexts import TAGS, tiny_tagging
 from pare.types import Artifact, Step
@@ -87,6 +89,22 @@ def test_a_teacher_and_its_student_learn_to_tag_unseen_sentences(
     assert student.manifest.shape.layers == 1
     assert quality(student, ctx) > 0.8
     assert quality(student, ctx) > quality(built(family, *STUDENT[:3]), ctx)
+
+
+def test_quantisation_watches_the_least_right_word_of_a_sentence(
+    built: Built, contexts: dict[str, BuildContext]
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    family = FAMILIES[0]
+    ctx, lowered = contexts[family], built(family, FINETUNE, Step("lower"))
+    probabilities = []
+    for sample, logits in zip(ctx.dev, answers(lowered, [sample.text for sample in ctx.dev]), strict=True):
+        right = [ctx.labels.index(tag) for tag in sample.label.split()]
+        raised = np.exp(logits.astype(float))
+        probabilities.append((raised[np.arange(len(right)), right] / raised.sum(axis=1)).min())
+    tokens = Tokens(lowered.path / "tokenizer.json", lowered.manifest.max_length)
+    model = openvino.Core().read_model(str(lowered.path / "model.xml"))
+    assert Watch(tokens, ctx.dev, ctx)(model) == pytest.approx(np.mean(probabilities), abs=1e-3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,8 +3,8 @@
 Embeddings start as model2vec makes them (Minish Lab): each kept token alone through the base encoder, then principal
 components; weights start as a / (a + p), p the token's frequency (Arora et al. 2017, "A Simple but Tough-to-Beat Baseline
 for Sentence Embeddings"). All of it is then trained end to end on the task, with tokens left out at random, and towards
-the teacher's probabilities where there is a teacher. The vocabulary is that of the train texts, with sub-words to fall
-back on.
+the teacher's probabilities where there is a teacher. The vocabulary is that of the train texts, labelled or not, with
+sub-words to fall back on.
 """
 
 from __future__ import annotations

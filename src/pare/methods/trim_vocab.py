@@ -23,6 +23,8 @@ from pare.methods.lineage import lineage
 from pare.types import Artifact, DataFacts, Part, Shape
 
 WEIGHTS = "model.safetensors"
+MOST_UNLABELLED = 40_000
+"""Texts without a label that are looked at for their words, drawn by the seed: as many as a distillation learns from."""
 _TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
@@ -52,7 +54,8 @@ class TrimVocab:
             raise InputError("trim_vocab needs a fine-tuned model but there is none; build the reference first")
         config = read_config(source.path)
         family = family_of(config)
-        texts = [*(sample.text for sample in ctx.train), *ctx.unlabelled]
+        unlabelled = ctx.some_unlabelled(MOST_UNLABELLED)
+        texts = [*(sample.text for sample in ctx.train), *unlabelled]
         trimmed = trim(source.path / "tokenizer.json", texts, self.tokens, self.min_uses)
         shutil.copytree(source.path, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json", WEIGHTS))
         arrays = load_file(source.path / WEIGHTS)
@@ -67,7 +70,7 @@ class TrimVocab:
             shape=_cut(source.manifest.shape, len(trimmed.kept), length),
             max_length=length,
             kind=source.manifest.kind,
-            lineage=lineage(self, "trim_vocab", source, ctx, len(ctx.unlabelled)),
+            lineage=lineage(self, "trim_vocab", source, ctx, len(unlabelled)),
         )
 
 

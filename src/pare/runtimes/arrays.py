@@ -35,10 +35,10 @@ class Arrays:
     name = "arrays"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
-        kind = artifact.manifest.format
-        if kind in ("linear", "static"):
+        form = artifact.manifest.format
+        if form in ("linear", "static"):
             return Support(True)
-        return Support(False, f"it serves the formats linear and static, not {kind}")
+        return Support(False, f"it serves the formats linear and static, not {form}")
 
     def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
         facts = {"runtime": f"numpy {np.__version__}", "threads": "1"}

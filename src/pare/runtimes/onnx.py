@@ -18,8 +18,8 @@ class Onnx:
     name = "onnx"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
-        kind = artifact.manifest.format
-        return Support(True) if kind == "onnx" else Support(False, f"it serves the format onnx, not {kind}")
+        form = artifact.manifest.format
+        return Support(True) if form == "onnx" else Support(False, f"it serves the format onnx, not {form}")
 
     def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
         try:

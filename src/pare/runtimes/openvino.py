@@ -27,8 +27,8 @@ class OpenVino:
     name = "openvino"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
-        kind = artifact.manifest.format
-        return Support(True) if kind == "openvino" else Support(False, f"it serves the format openvino, not {kind}")
+        form = artifact.manifest.format
+        return Support(True) if form == "openvino" else Support(False, f"it serves the format openvino, not {form}")
 
     def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
         try:

@@ -21,8 +21,8 @@ class PyTorch:
     name = "pytorch"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
-        kind = artifact.manifest.format
-        return Support(True) if kind == "encoder" else Support(False, f"it serves the format encoder, not {kind}")
+        form = artifact.manifest.format
+        return Support(True) if form == "encoder" else Support(False, f"it serves the format encoder, not {form}")
 
     def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
         for package in ("torch", "transformers"):

@@ -84,10 +84,11 @@ class Tokens:
     def _whole(self) -> Any:
         """The tokenizer with its cut; a copy, made when first needed, where words are looked up without one."""
         if self._cut is None:
-            self._cut = self._tokenizer
+            cut = self._tokenizer
             if self._words is not None:
-                self._cut = type(self._tokenizer).from_str(self._tokenizer.to_str())
-            self._cut.enable_truncation(self._max_length)
+                cut = type(self._tokenizer).from_str(self._tokenizer.to_str())
+            cut.enable_truncation(self._max_length)
+            self._cut = cut  # last, for another thread takes it as it is
         return self._cut
 
 

@@ -157,6 +157,7 @@ def check_method(method: Method, parent: Artifact | None, base: Shape, ctx: Buil
     artifacts.read(first.path, verify=True)
     assert first.manifest.files == second.manifest.files, "the same seed gave other bytes"
     assert first.manifest.labels == ctx.labels
+    assert first.manifest.kind == ctx.kind, "the manifest must carry the kind of the task"
     assert {"parent", "step", "seed", "fidelity"} <= set(first.manifest.lineage)
     assert first.manifest.shape.exact
     _weighs(weight_bytes(predicted), weight_bytes(first.manifest.shape), exact=predicted.exact)

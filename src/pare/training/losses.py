@@ -1,8 +1,9 @@
 """What a training minimises: cross-entropy on labels, and the losses of distillation, for each kind of task.
 
 Distillation follows Hinton, Vinyals and Dean (2015, arXiv:1503.02531): the Kullback-Leibler divergence between teacher and
-student at temperature T, times T squared, so that its gradients keep their size; beside it the mean-pooled hidden states
-are compared (cosine distance), as DistilBERT does for its hidden vectors (Sanh et al. 2019, arXiv:1910.01108).
+student at temperature T, times T squared, so that its gradients keep their size; beside it the hidden states that the
+head reads (a text's pooled ones, or a word's) are compared (cosine distance), as DistilBERT does for its hidden vectors
+(Sanh et al. 2019, arXiv:1910.01108).
 """
 
 from __future__ import annotations

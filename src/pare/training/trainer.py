@@ -84,6 +84,8 @@ def train(
             group["lr"] = peak * factor
         with autocast():
             output = model.states(batch.ids, batch.mask)
+        if not len(batch.answers):  # tagged words of which none has a token
+            continue
         value = loss(_answers(output, batch), batch)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
