@@ -54,12 +54,13 @@ def simulated(requests: int, seed: int = 0) -> Iterator[dict[str, object]]:
     alpaca = json.loads(next((DATA / "generate/alpaca_demo").rglob("*.json")).read_text(encoding="utf-8"))
     queries = json.loads(next((DATA / "sql/geography").rglob("geography.json")).read_text(encoding="utf-8"))
     rng.shuffle(banking)
-    moment = 1_780_000_000.0
-    for number in range(requests):
+    moment, routed = 1_780_000_000.0, 0
+    for _ in range(requests):
         moment += 30 * 86_400 / requests
         draw = rng.random()
         if draw < 0.7:
-            text, label = banking[number % len(banking)]
+            text, label = banking[routed % len(banking)]
+            routed += 1
             given = label if rng.random() < ACCURACY else rng.choice([other for other in labels if other != label])
             user = f"Message:\n<message>{text}</message>\nAnswer as JSON with the key intent."
             yield record("gpt-4o-mini", SYSTEM, user, json.dumps({"intent": given}), moment)
