@@ -10,9 +10,11 @@ from pare import api
 from pare.cli.display import Display
 from pare.cli.inputs import check_runs, metric_help
 from pare.cli.output import EXIT_CODES, emit, json_flag
-from pare.data.fields import check
+from pare.data.fields import TAG, WORD, check
+from pare.data.read import is_conll
 from pare.errors import InputError
 from pare.report import table
+from pare.search.predictions import kind_of_models
 
 FILE = click.Path(path_type=Path)
 
@@ -20,10 +22,10 @@ FILE = click.Path(path_type=Path)
 @click.command("prove")
 @click.argument("candidate", metavar="ARTIFACT|PREDICTIONS|RUN", type=FILE)
 @click.option("--against", type=FILE, help="what it must match: an artifact, a run, or a file of predictions")
-@click.option("--data", type=FILE, help="labelled rows: CSV, TSV, JSONL or Parquet")
+@click.option("--data", type=FILE, help="labelled rows: CSV, TSV, JSONL, Parquet or CoNLL")
 @click.option("--more", type=FILE, help="fresh labelled rows for the growing proof of a run")
-@click.option("--input", "input_column", default="text", show_default=True, help="the column that holds the text")
-@click.option("--target", default="label", show_default=True, help="the column that holds the label")
+@click.option("--input", "input_column", help="the column that holds the text  [default: text; of a CoNLL file word]")
+@click.option("--target", help="the column that holds the label  [default: label; of a CoNLL file tag]")
 @click.option(
     "--within",
     type=float,
@@ -41,8 +43,8 @@ def command(
     against: Path | None,
     data: Path | None,
     more: Path | None,
-    input_column: str,
-    target: str,
+    input_column: str | None,
+    target: str | None,
     within: float,
     metric: str | None,
     confidence: float,
@@ -63,12 +65,13 @@ def command(
     elif against is None or data is None:
         raise InputError("a proof needs --against and --data (or --more for the growing proof of a run)")
     else:
+        words = is_conll(data) and kind_of_models([candidate, against], metric) == "tag"
         verdict = api.prove(
             candidate,
             against,
             data,
-            input=input_column,
-            target=target,
+            input=input_column or (WORD if words else "text"),
+            target=target or (TAG if words else "label"),
             within=check("bar.within", within, "--within"),
             metric=metric,
             confidence=check("bar.confidence", confidence, "--confidence"),

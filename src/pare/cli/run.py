@@ -75,9 +75,10 @@ def command(
         if not model and study.winner is None:
             say(f"pare: {path} has no proven winner; this is its {name}. --model names another candidate")
         study.close()
-    engine, key = load(artifact, threads=threads), ANSWERS[artifact.manifest.kind]
+    kind = artifact.manifest.kind
+    engine, key = load(artifact, threads=threads), ANSWERS[kind]
     try:
-        for batch in _batches(texts, column):
+        for batch in _batches(texts, column, kind):
             found = engine.classify(batch)
             click.echo(b"\n".join(_line(text, answer, key, abstain) for text, answer in zip(batch, found, strict=True)))
     finally:
@@ -133,8 +134,8 @@ def _is_table(path: str) -> bool:
     return path.lower().removesuffix(".gz").endswith(TABLES)
 
 
-def _batches(given: Sequence[str], column: str | None) -> Iterator[list[str]]:
-    """All texts, in batches that never wait for more where some are ready."""
+def _batches(given: Sequence[str], column: str | None, kind: Kind) -> Iterator[list[str]]:
+    """All texts, in batches that never wait for more where some are ready. For a tagger a file of any name may be CoNLL."""
     if not given:
         yield from _lines(cast(BufferedReader, sys.stdin.buffer), "standard input")
     for is_file, group in groupby(given, os.path.exists):
@@ -142,10 +143,10 @@ def _batches(given: Sequence[str], column: str | None) -> Iterator[list[str]]:
             yield from _sliced(group)
             continue
         for path in group:
-            words = is_conll(Path(path))
+            words = (kind == "tag" or _is_table(path)) and is_conll(Path(path))
             if words or _is_table(path):
                 named = column or (WORD if words else "text")
-                yield from _sliced(row.text for row in rows(path, Columns(named, target="")))
+                yield from _sliced(row.text for row in rows(path, Columns(named, target="", kind=kind)))
             else:
                 with open(path, "rb") as file:
                     yield from _lines(file, path)

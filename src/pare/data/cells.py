@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -17,6 +18,9 @@ from pare.kinds import MARK, NOTHING
 from pare.types import Kind
 
 __all__ = ["plain", "target_cell", "words_cell"]
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+_QUOTES = ("'", '"')
 
 
 def plain(value: Any, column: str, file: str, line: int) -> str:
@@ -44,16 +48,19 @@ def target_cell(value: Any, kind: Kind, column: str, file: str, line: int) -> st
         return plain(value, column, file, line).strip()
     if kind == "multilabel":
         return _labels(value, column, file, line)
-    return " ".join(words_cell(value, column, file, line).split())
+    return _tags(value, column, file, line)
 
 
 def words_cell(value: Any, column: str, file: str, line: int) -> str:
     """Words or tags: a list joined by blanks, or a text as it is, whose words are those of ``str.split``.
 
-    Raises InputError where a member of a list is no single word: its tag would go to another.
+    Raises InputError where a member of a list is no single word: its tag would go to another; or where a text is a list
+    that is no JSON.
     """
     if not isinstance(value, list | tuple):
         found = _listed(value) if isinstance(value, str) else None
+        if found is None and isinstance(value, str) and _is_list(value):
+            _refuse_no_json(value, column, file, line)
         if found is None or not all(isinstance(word, str) for word in found):
             return plain(value, column, file, line)
         value = found
@@ -67,18 +74,39 @@ def words_cell(value: Any, column: str, file: str, line: int) -> str:
     return " ".join(words)
 
 
+def _tags(value: Any, column: str, file: str, line: int) -> str:
+    """Tags joined by blanks. Raises InputError where a text is a list that is no JSON, or where all tags are numbers."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[":
+        members = _listed(value)
+        if members is None:
+            _refuse_no_json(value, column, file, line)
+        value = members
+    tags = words_cell(value, column, file, line).split()
+    if tags and all(_NUMBER.fullmatch(tag) for tag in tags):
+        raise InputError(
+            f"{file}, line {line}: {column} must hold the names of tags but got {_shown(value)[:60]}; name the tags: "
+            '["B-place", "O"], for example'
+        )
+    return " ".join(tags)
+
+
 def _labels(value: Any, column: str, file: str, line: int) -> str:
-    """Labels, each once, sorted: from a list, from a JSON list as text, or parted by ``|`` or else by ``;``."""
+    """Labels, each once, sorted: from a list, from a JSON list as text, or parted by ``|`` or else by ``;``.
+
+    Raises InputError for a list of yes and no, one for each label: which labels these are, it does not say.
+    """
     members = list(value) if isinstance(value, list | tuple) else _listed(value) if isinstance(value, str) else None
     if members is None:
         text = plain(value, column, file, line)
         if _is_list(text):
-            raise InputError(
-                f"{file}, line {line}: {column} must hold labels but got {text[:60]}, which is no JSON; "
-                'write ["a", "b"] or a|b'
-            )
+            _refuse_no_json(text, column, file, line, " or a|b")
         found = {part.strip() for part in text.split(MARK if MARK in text else ";")} - {""}
         return MARK.join(sorted(found))
+    if len(members) > 2 and all(isinstance(member, bool | int | float) and member in (0, 1) for member in members):
+        raise InputError(
+            f"{file}, line {line}: {column} must hold labels but got {_shown(value)[:60]}, a yes or no for each; "
+            'write the labels\' names: ["late", "refund"], for example'
+        )
     found = {plain(member, column, file, line).strip() for member in members} - {""}
     for label in sorted(found):
         if MARK in label or label == NOTHING:
@@ -106,12 +134,19 @@ def _is_list(text: str) -> bool:
         return False
     members = text.strip().removeprefix("[").removesuffix("]").strip().removesuffix(",").rstrip()
     return _listed(text) is not None or (
-        text.rstrip().endswith("]") and len(members) > 1 and members[0] == members[-1] == "'"
+        text.rstrip().endswith("]") and len(members) > 1 and members[0] in _QUOTES and members[-1] in _QUOTES
     )
 
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _refuse_no_json(text: str, column: str, file: str, line: int, other: str = "") -> NoReturn:
+    raise InputError(
+        f"{file}, line {line}: {column} must hold a list but got {' '.join(text.split())[:60]}, which is no JSON; "
+        f'write ["a", "b"]{other}'
+    )
 
 
 def _refuse_several(shown: str, column: str, file: str, line: int) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "refuse_several",
     "set_aside",
     "set_beside_aside",
+    "unfit",
     "unpaired",
 ]
 
@@ -200,12 +201,22 @@ def merge_rare(kept: Sequence[Kept], rare: Collection[str], kind: TaskKind) -> l
 def unpaired(row: Row, kind: Kind) -> str:
     """Why a row's tags cannot be those of its words; empty where they can, and for other kinds."""
     words, tags = len(row.text.split()), len(row.label.split())
-    return f"{tags} tags for {words} words" if kind == "tag" and tags != words else ""
+    return f"tags that do not fit the words of the row: {tags} for {words}" if kind == "tag" and tags != words else ""
 
 
-def refuse_several(rows: Sequence[Row], marks: Sequence[str] = ("|", ";", ",")) -> None:
+def unfit(row: Row, labels: Collection[str], kind: TaskKind, origin: str = "") -> str:
+    """Why a row, named by its ``origin``, cannot join others of these ``labels``; empty where it can."""
+    if not row.text.strip() or not row.label:
+        return f"{origin}text or label empty"
+    other = next((part for part in kind.parts(row.label) if part not in labels), "")
+    return f"{origin}label not in the list of classes: {other}" if other else unpaired(row, kind.name)
+
+
+def refuse_several(
+    rows: Sequence[Row], marks: Sequence[str] = ("|", ";", ","), instead: str = "set kind: multilabel"
+) -> None:
     """Raises InputError where cells hold several labels: a mark joins labels that are known from other cells. Where a cell
-    may hold several, only the comma is no mark: names often hold one.
+    may hold several, only the comma is no mark: names often hold one. ``instead`` says how several labels are asked for.
 
     One cell in a hundred has to be so, and its parts to be known: alone for a comma, which names often hold; in any
     other cell for ``|`` and ``;``.
@@ -230,7 +241,7 @@ def refuse_several(rows: Sequence[Row], marks: Sequence[str] = ("|", ";", ",")) 
             parted = " and part labels by '|'" if mark == "," else ""
             raise InputError(
                 f"{place}: the target must hold one label but {n} cells hold several, like {row.label!r}; "
-                f"set kind: multilabel{parted} if texts have several labels, else keep one label a row"
+                f"{instead}{parted} if texts have several labels, else keep one label a row"
             )
 
 

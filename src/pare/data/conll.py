@@ -2,7 +2,7 @@
 
 Columns are cut at tabs, or at blanks where a line has no tab. There is no header: ``word`` names the first column,
 ``tag`` the last, and a number any of them, counted from 1. A sentence's text is its words joined by blanks, its label
-their tags joined by blanks.
+their tags joined by blanks. Comments (``# id 17``) before a sentence are no part of it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from pare.data.fields import TAG, WORD
-from pare.data.read import Columns, Row
+from pare.data.read import Columns, MissingColumn, Row
 from pare.errors import InputError
+from pare.kinds import OUTSIDE
 
 __all__ = ["conll_rows", "looks_like_conll"]
 
@@ -28,8 +29,10 @@ _TAG = re.compile(r"O|[BIESLU]-\S+")
 def conll_rows(lines: Iterable[str], columns: Columns, file: str) -> Iterator[Row]:
     """Streams sentences. A row's line is that of its first word.
 
-    Raises InputError where a line lacks a column (file and line), or the tag is not one word.
+    Raises InputError where a line lacks a column (file and line), the tag is not one word, or a column is asked for that
+    is neither words nor tags.
     """
+    _refuse_others(columns, file)
     words: list[str] = []
     tags: list[str] = []
     first, empty = 0, True
@@ -39,6 +42,8 @@ def conll_rows(lines: Iterable[str], columns: Columns, file: str) -> Iterator[Ro
             if words:
                 yield Row(file, first, " ".join(words), " ".join(tags))
             words, tags, empty = [], [], empty and not words
+            continue
+        if not words and _is_comment(line, cells):
             continue
         if empty and not words:
             columns.check([WORD, TAG, *(str(i + 1) for i in range(len(cells)))], file)
@@ -53,9 +58,37 @@ def conll_rows(lines: Iterable[str], columns: Columns, file: str) -> Iterator[Ro
 
 
 def looks_like_conll(lines: Iterable[str]) -> bool:
-    """Whether the first lines are words with BIO tags."""
-    found = [cells for line in islice(lines, SNIFFED) if (cells := _cells(line)) and cells[0] != DOCUMENT]
-    return bool(found) and all(len(cells) > 1 and _TAG.match(cells[-1]) for cells in found)
+    """Whether the first lines are words with BIO tags: in as many columns each, and O among them, for ``E-mail`` is like a
+    tag and many a line of plain text ends so.
+    """
+    found, begins = list[list[str]](), True
+    for line in islice(lines, SNIFFED):
+        cells = _cells(line)
+        if begins and cells and _is_comment(line, cells):
+            continue
+        begins = not cells or cells[0] == DOCUMENT
+        found += [cells] if cells else []
+    words = [cells for cells in found if cells[0] != DOCUMENT]
+    return (
+        len({len(cells) for cells in words}) == 1
+        and all(len(cells) > 1 and _TAG.fullmatch(cells[-1]) for cells in words)
+        and any(cells[-1] == OUTSIDE for cells in found)
+    )
+
+
+def _refuse_others(columns: Columns, file: str) -> None:
+    others = {"unit": columns.unit, "slices": columns.slices, "time": columns.time, "answer": columns.answer}
+    for name, column in others.items():
+        if column:
+            raise MissingColumn(
+                f"{file} has no column {column} for {name}: a CoNLL file holds words and tags only; "
+                "leave it out, or write the rows as JSON Lines"
+            )
+
+
+def _is_comment(line: str, cells: list[str]) -> bool:
+    """Whether a line before a sentence is a comment; ``#`` may also be a word that has its tag."""
+    return line.startswith("# ") and not _TAG.fullmatch(cells[-1])
 
 
 def _cells(line: str) -> list[str]:

@@ -23,6 +23,7 @@ from pare.data.clean import (
     refuse_several,
     set_aside,
     set_beside_aside,
+    unfit,
     unpaired,
 )
 from pare.data.extra import Extra, read_extra, screen_synthetic, seen_key
@@ -68,7 +69,8 @@ class Dataset:
     """Labelled rows on their sides. ``labels`` are the classes, sorted; ``hash`` covers every row's id and side, and what is
     unlabelled.
 
-    ``train`` ends with the synthetic rows; ``unlabelled`` are texts to learn from beside it. The others are real rows.
+    ``train`` ends with the synthetic rows; ``waiting`` are rows without label, whose texts are learnt from beside it. The
+    others are real rows.
     """
 
     train: tuple[Sample, ...]
@@ -79,7 +81,7 @@ class Dataset:
     quarantined: tuple[Quarantined, ...]
     facts: Facts
     hash: str
-    unlabelled: tuple[str, ...] = ()
+    waiting: tuple[Sample, ...] = ()
     kind: Kind = "classify"
 
     def targets(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
@@ -92,10 +94,14 @@ class Dataset:
         return tuple(sample for sample in self.train if not sample.origin)
 
     @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The texts without labels that are learnt from."""
+        return tuple(sample.text for sample in self.waiting)
+
+    @property
     def beside(self) -> tuple[Sample, ...]:
-        """What is trained on without being a row of the data: synthetic rows, and unlabelled texts as rows without label."""
-        invented = [sample for sample in self.train if sample.origin]
-        return (*invented, *(Sample("", text, "", "") for text in self.unlabelled))
+        """What is trained on without being a row of the data, each with its unit: synthetic rows and unlabelled ones."""
+        return (*(sample for sample in self.train if sample.origin), *self.waiting)
 
     def membership(self) -> dict[str, Side]:
         """Every real row's side by its id: what to record, so that the next split of grown data keeps it."""
@@ -122,7 +128,7 @@ def prepare(spec: DataSpec, recorded: Membership | None = None, kind: Kind = "cl
 
 
 def screen(
-    spec: DataSpec, invented: Iterable[Row], recorded: Membership, kind: Kind = "classify"
+    spec: DataSpec, invented: Iterable[Row], recorded: Membership, kind: Kind
 ) -> tuple[list[Sample], list[Quarantined]]:
     """Which of these rows could join the train side of ``spec`` as synthetic ones, and why the others could not."""
     split = _split(spec, recorded, kind)
@@ -140,11 +146,12 @@ def _joined(dataset: Dataset, extra: Extra) -> Dataset:
     """A data set with what is trained on beside its own rows. Without any of it, it stays as it is."""
     hashed = dataset.hash
     if extra.synthetic or extra.unlabelled:
-        hashed = row_hash([hashed, *(f"synthetic {sample.id}" for sample in extra.synthetic), *extra.unlabelled])
+        texts = [sample.text for sample in extra.unlabelled]
+        hashed = row_hash([hashed, *(f"synthetic {sample.id}" for sample in extra.synthetic), *texts])
     return replace(
         dataset,
         train=(*dataset.train, *extra.synthetic),
-        unlabelled=extra.unlabelled,
+        waiting=extra.unlabelled,
         quarantined=(*dataset.quarantined, *sorted(extra.aside, key=lambda item: (item.file, item.line))),
         hash=hashed,
     )
@@ -189,7 +196,7 @@ def _split(spec: DataSpec, recorded: Membership, kind: Kind) -> _Split:
 
 
 def prepare_more(
-    spec: DataSpec, path: str, labels: Sequence[str], earlier: Sequence[Sample] = (), kind: Kind = "classify"
+    spec: DataSpec, path: str, labels: Sequence[str], earlier: Sequence[Sample], kind: Kind
 ) -> tuple[Sealed, tuple[Quarantined, ...]]:
     """Fresh sealed rows from the file ``path``, for candidates that are frozen already, and what was set aside of it.
 
@@ -203,7 +210,7 @@ def prepare_more(
     fresh: list[Row] = []
     aside: list[Quarantined] = []
     for row in rows(path, columns):
-        why = _unfit(row, labels, kind_of(kind))
+        why = unfit(row, labels, kind_of(kind))
         if why:
             aside.append(set_aside(row, why))
         else:
@@ -218,13 +225,6 @@ def prepare_more(
         )
     ordered = sorted((item.sample for item, _ in stay), key=lambda sample: sample.id)
     return Sealed(ordered), tuple(sorted(aside, key=lambda item: item.line))
-
-
-def _unfit(row: Row, labels: Sequence[str], kind: TaskKind) -> str:
-    if not row.text.strip() or not row.label:
-        return "text or label empty"
-    other = next((part for part in kind.parts(row.label) if part not in labels), "")
-    return f"label {other} is none of the task's" if other else unpaired(row, kind.name)
 
 
 def _first(aside: Sequence[Quarantined]) -> str:

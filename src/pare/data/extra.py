@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pare.data.clean import Kept, digest, exact_form, keep, keep_one, set_aside, set_beside_aside, unpaired
-from pare.data.read import Columns, MissingColumn, Row, rows, text_lines
-from pare.kinds import TaskKind, kind_of
+from pare.data.clean import Kept, digest, exact_form, keep, keep_one, set_aside, set_beside_aside, unfit
+from pare.data.read import Columns, MissingColumn, Row, is_conll, rows, text_lines
+from pare.kinds import kind_of
 from pare.types import DataSpec, Kind, Quarantined, Sample, Side
 
 __all__ = ["Extra", "read_extra", "screen_synthetic", "seen_key"]
@@ -24,10 +24,10 @@ TAUGHT = Columns("text", "label")
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What joins the train side: ``synthetic`` rows and ``unlabelled`` texts, each sorted by id; and what was set aside."""
+    """What joins the train side: ``synthetic`` rows and ``unlabelled`` ones, each sorted by id; and what was set aside."""
 
     synthetic: tuple[Sample, ...] = ()
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: tuple[Sample, ...] = ()
     aside: tuple[Quarantined, ...] = ()
 
 
@@ -36,7 +36,7 @@ def read_extra(
     placed: Sequence[tuple[Kept, Side]],
     aside: Sequence[Quarantined],
     labels: Collection[str],
-    kind: Kind = "classify",
+    kind: Kind,
 ) -> Extra:
     """Reads the files of ``spec`` that are for training only, and screens them against the real rows.
 
@@ -45,10 +45,10 @@ def read_extra(
     Raises InputError where a file cannot be read or lacks its columns.
     """
     synthetic: list[Sample] = []
-    unlabelled: list[str] = []
+    unlabelled: list[Sample] = []
     out: list[Quarantined] = []
     if spec.synthetic is not None:
-        read = _rows(spec.synthetic, _columns(spec, spec.target, kind, TAUGHT))
+        read = _rows(spec.synthetic, _columns(spec, spec.target, kind, replace(TAUGHT, kind=kind)))
         synthetic, away = screen_synthetic(read, placed, aside, labels, kind)
         out += away
     if spec.unlabelled is not None:
@@ -63,7 +63,7 @@ def screen_synthetic(
     placed: Sequence[tuple[Kept, Side]],
     aside: Sequence[Quarantined],
     labels: Collection[str],
-    kind: Kind = "classify",
+    kind: Kind,
 ) -> tuple[list[Sample], list[Quarantined]]:
     """The synthetic rows that may be trained on, marked, and those that were set aside: empty, of an unknown label,
     repeated, contradictory, or too near to a real row (its text, or its unit).
@@ -71,7 +71,7 @@ def screen_synthetic(
     fit: list[Row] = []
     out: list[Quarantined] = []
     for row in read:
-        why = _unfit(row, labels, kind_of(kind))
+        why = unfit(row, labels, kind_of(kind), "synthetic ")
         out += [set_aside(row, why)] if why else []
         fit += [] if why else [row]
     kept, same = keep_one(fit, {})
@@ -86,20 +86,13 @@ def seen_key(text: str) -> str:
     return f"seen:{digest(exact_form(text))}"
 
 
-def _unfit(row: Row, labels: Collection[str], kind: TaskKind) -> str:
-    if not row.text.strip() or not row.label:
-        return "synthetic text or label empty"
-    other = next((part for part in kind.parts(row.label) if part not in labels), "")
-    return f"synthetic label {other} is none of the task's" if other else unpaired(row, kind.name)
-
-
 def _screen_unlabelled(
     read: Iterable[Row],
     placed: Sequence[tuple[Kept, Side]],
     aside: Sequence[Quarantined],
     synthetic: Sequence[Sample],
-) -> tuple[list[str], list[Quarantined]]:
-    """The texts that may be learnt from. Other rows of a unit that is trained on may; of a held-out unit none may."""
+) -> tuple[list[Sample], list[Quarantined]]:
+    """The rows whose texts may be learnt from. Other rows of a unit that is trained on may; of a held-out unit none may."""
     whole: list[Row] = []
     out: list[Quarantined] = []
     known = {exact_form(sample.text) for sample in synthetic}
@@ -111,7 +104,7 @@ def _screen_unlabelled(
     kept, same = keep_one(whole, {})
     real = [item if side != "train" else replace(item, sample=replace(item.sample, unit="")) for item, side in placed]
     stay, beside, _ = set_beside_aside(kept, [*real, *_with_label(aside)], REAL)
-    return [item.sample.text for item in sorted(stay, key=lambda item: item.sample.id)], [*out, *same, *beside]
+    return sorted((item.sample for item in stay), key=lambda sample: sample.id), [*out, *same, *beside]
 
 
 def _with_label(aside: Iterable[Quarantined]) -> list[Kept]:
@@ -137,7 +130,9 @@ def _rows(path: str, choices: Sequence[Columns]) -> list[Row]:
 
 
 def _texts(path: str, spec: DataSpec, kind: Kind) -> list[Row]:
-    if path.lower().removesuffix(".gz").endswith(".txt") and Path(path).is_file():
-        lines = enumerate(text_lines(Path(path)), start=1)
+    file = Path(path)
+    plain = path.lower().removesuffix(".gz").endswith(".txt") and file.is_file()
+    if plain and not (kind == "tag" and is_conll(file)):
+        lines = enumerate(text_lines(file), start=1)
         return [Row(path, number, text, "") for number, line in lines if (text := line.strip())]
     return _rows(path, _columns(spec, "", kind))

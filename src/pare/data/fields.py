@@ -161,8 +161,8 @@ _THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def _volume(value: Any) -> float:
-    """Requests a month: a number, or a rate such as ``250k/day``."""
-    found = re.fullmatch(r"(?i)\s*([\d_.,]+)\s*([kmg]?)\s*(?:/\s*([a-z]+))?\s*", str(value))
+    """Requests a month: a number, or a rate such as ``250k/day``. Commas part thousands, and nothing else."""
+    found = re.fullmatch(r"(?i)\s*(\d{1,3}(?:,\d{3})+(?:\.\d+)?|[\d_.]+)\s*([kmg]?)\s*(?:/\s*([a-z]+))?\s*", str(value))
     number = (
         _number(found[1].replace("_", "").replace(",", "")) if found and not isinstance(value, bool) else _number(value)
     )

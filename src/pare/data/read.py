@@ -66,7 +66,7 @@ class Columns:
     kind: Kind = "classify"
 
     @staticmethod
-    def of(spec: DataSpec, kind: Kind = "classify") -> Columns:
+    def of(spec: DataSpec, kind: Kind) -> Columns:
         return Columns(spec.input, spec.target, spec.unit, spec.slices, spec.time, spec.answer, kind)
 
     def names(self) -> tuple[str | None, ...]:
@@ -147,8 +147,6 @@ def file_rows(path: Path, columns: Columns, names: Sequence[str] | None = None) 
             yield from conll_rows(text_lines(path), columns, str(path))
         else:
             raise InputError(f"{path} has no known format; known: {', '.join(SUFFIXES)}, or a folder of them")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} cannot be unpacked: {error}; pack it again with gzip") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -165,7 +163,7 @@ def is_conll(path: Path) -> bool:
         return name.endswith(".conll")
     try:
         return looks_like_conll(text_lines(path))
-    except (InputError, OSError, EOFError, zlib.error):
+    except InputError:
         return False
 
 
@@ -196,17 +194,25 @@ def _download(name: str) -> str:
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a text file with their ends as they are. Raises InputError at bytes that are no UTF-8 (file, line)."""
+    """The lines of a text file with their ends as they are.
+
+    Raises InputError at bytes that are no UTF-8 (file, line), and where the file cannot be read or unpacked.
+    """
     unpack = gzip.open if path.name.lower().endswith(".gz") else open
-    with unpack(path, "rb") as raw:
-        head = raw.read(2)
-    if head in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{path} is UTF-16; save it as UTF-8")
-    with unpack(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, line in enumerate(file, 1):
-            if not line.isascii() and _ESCAPED.search(line):
-                raise InputError(f"{path}, line {number} is not UTF-8; save the file as UTF-8")
-            yield line
+    try:
+        with unpack(path, "rb") as raw:
+            head = raw.read(2)
+        if head in (b"\xff\xfe", b"\xfe\xff"):
+            raise InputError(f"{path} is UTF-16; save it as UTF-8")
+        with unpack(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            for number, line in enumerate(file, 1):
+                if not line.isascii() and _ESCAPED.search(line):
+                    raise InputError(f"{path}, line {number} is not UTF-8; save the file as UTF-8")
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}; pack it again with gzip") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _csv_rows(path: Path, columns: Columns, delimiter: str) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pare import artifacts, runtimes
 from pare.data.cells import target_cell
-from pare.data.clean import keep_sealed, unpaired
+from pare.data.clean import keep_sealed, refuse_several, unpaired
 from pare.data.extra import seen_key
 from pare.data.read import Columns, rows
 from pare.errors import InputError, nearest
@@ -52,10 +52,11 @@ def kind_of_models(models: Sequence[Path], metric_name: str | None) -> Kind:
     return next(iter(said.values()), metric(metric_name).kind if metric_name else "classify")
 
 
-def labelled(data: Path, input: str, target: str, kind: Kind = "classify") -> list[Sample]:
+def labelled(data: Path, input: str, target: str, kind: Kind) -> list[Sample]:
     """The rows of a file, in its order, each as a draw of its own.
 
-    Raises InputError where it cannot be read, has no rows, or a row has no label or none that fits its text.
+    Raises InputError where it cannot be read, has no rows, a row has no label or none that fits its text, or one label was
+    expected and cells hold several.
     """
     found = list(rows(str(data), Columns(input, target, kind=kind)))
     if not found:
@@ -68,6 +69,8 @@ def labelled(data: Path, input: str, target: str, kind: Kind = "classify") -> li
             raise InputError(
                 f"{row.file}, line {row.line}: {target} must hold one tag a word but has {why}; mend the row"
             )
+    if kind == "classify":
+        refuse_several(found, instead="give --metric example_f1")
     return [kept.sample for kept in keep_sealed(found)]
 
 
@@ -84,7 +87,7 @@ def check_models(models: Sequence[Path], samples: Sequence[Sample], measure: Met
         check_labels(path, samples, measure.kind)
 
 
-def check_labels(path: Path, samples: Sequence[Sample], kind: Kind = "classify") -> None:
+def check_labels(path: Path, samples: Sequence[Sample], kind: Kind) -> None:
     """Raises InputError where predictions do not match the rows one to one, or a model shares no label with them."""
     known: Sequence[str]
     if path.is_file():
@@ -192,7 +195,7 @@ def _widened(answer: Answer, classes: Sequence[str]) -> Logits:
 # -- files of predictions ---------------------------------------------------------------------------------------------
 
 
-def read_predictions(path: Path, kind: Kind = "classify") -> list[str]:
+def read_predictions(path: Path, kind: Kind) -> list[str]:
     """The predicted cells of a file, one a row: CSV or TSV with a column prediction, label or answer; JSON lines with
     such a field; or plain lines. A null is an empty label, which is never right; of several labels it is none.
 

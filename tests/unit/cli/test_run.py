@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pare import artifacts
 from pare.cli.run import BATCH, _lines
 from pare.errors import InputError
 from pare.testing.studies import fake_study
+from pare.types import Prediction
 
 Pare = Callable[..., Any]
 
@@ -216,9 +218,57 @@ def test_answers_are_written_batch_by_batch(
     assert [out.count("\n") for out in seen] == [0, 1, 1]
 
 
-def test_the_sentences_of_a_conll_file_are_texts_whatever_its_name(pare: Pare, model: Path, tmp_path: Path) -> None:
-    for name in ("a.conll", "b.test.annotated"):
-        (tmp_path / name).write_text("my\tO\ncard\tB-thing\n\nmoney\tO\ngone\tO\n")
-        assert [text for text, _ in pairs(pare("run", model, name))] == ["my card", "money gone"]
-    said = pare("run", model, "a.conll", "--input", "2")
-    assert [text for text, _ in pairs(said)] == ["O B-thing", "O O"]
+# -- words ------------------------------------------------------------------------------------------------------------
+
+SENTENCES = "my\tO\ncard\tB-thing\n\nmoney\tO\ngone\tO\n"
+
+
+class Tagger:
+    """Answers O for every word."""
+
+    def classify(self, texts: list[str]) -> list[Prediction]:
+        tags = [("O",) * len(text.split()) for text in texts]
+        return [Prediction(" ".join(each), 1.0, labels=each) for each in tags]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def tagger(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    plain = artifacts.read(model)
+    artifact = replace(plain, manifest=replace(plain.manifest, kind="tag"))
+    monkeypatch.setattr("pare.cli.run.artifact_at", lambda *_: ("tagger", artifact))
+    monkeypatch.setattr("pare.cli.run.load", lambda *_, **__: Tagger())
+    return model
+
+
+def texts(said: Any) -> list[str]:
+    assert (said.code, said.err) == (0, "")
+    return [answer["text"] for answer in said.lines()]
+
+
+def test_a_tagger_takes_the_sentences_of_a_conll_file_whatever_its_name(
+    pare: Pare, tagger: Path, tmp_path: Path
+) -> None:
+    for name in ("a.conll", "b.test.annotated", "c.txt"):
+        (tmp_path / name).write_text(SENTENCES)
+        assert texts(pare("run", tagger, name)) == ["my card", "money gone"]
+    assert texts(pare("run", tagger, "a.conll", "--input", "2")) == ["O B-thing", "O O"]
+    (tmp_path / "plain.txt").write_text("where is my Order\nI have sent an E-mail\n")
+    assert texts(pare("run", tagger, "plain.txt")) == ["where is my Order", "I have sent an E-mail"]
+
+
+def test_a_tagger_takes_lists_of_words(pare: Pare, tagger: Path, tmp_path: Path) -> None:
+    rows = [{"words": ["my", "card"]}, {"words": []}, {"words": ["gone"]}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    polars.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.parquet"):
+        assert texts(pare("run", tagger, name, "--input", "words")) == ["my card", "", "gone"]
+
+
+def test_a_classifier_takes_a_file_of_that_name_only(pare: Pare, model: Path, tmp_path: Path) -> None:
+    for name in ("a.conll", "b.txt"):
+        (tmp_path / name).write_text(SENTENCES)
+    assert texts(pare("run", model, "a.conll")) == ["my card", "money gone"]
+    assert texts(pare("run", model, "b.txt")) == ["my\tO", "card\tB-thing", "money\tO", "gone\tO"]

@@ -45,6 +45,7 @@ def several(value: Any) -> str:
         (math.nan, ""),
         (3, "3"),
         ([1, True], "1|true"),
+        ([1, 0, 4], "0|1|4"),
         ("[urgent", "[urgent"),
     ],
 )
@@ -80,6 +81,11 @@ def test_any_cell_is_read_or_refused_in_one_line(value: Any) -> None:
         (["a|b", "c"], "must hold labels without '|' but got 'a|b'"),
         (["[]"], "must hold labels without '|' but got '[]'"),
         ("['a', 'b']", 'which is no JSON; write ["a", "b"] or a|b'),
+        ("[\"it's\", 'b']", "which is no JSON"),
+        ([0, 1, 0, 1], "got [0, 1, 0, 1], a yes or no for each; write the labels' names"),
+        ("[1, 0, 1]", "got [1, 0, 1], a yes or no for each"),
+        ([1.0, 0.0, 0.0], "a yes or no for each"),
+        ([True, False, True], "got [true, false, true], a yes or no for each"),
         ([["a"]], "must be a plain value"),
         ({"a": 1}, "must be a plain value"),
     ],
@@ -102,6 +108,38 @@ def test_words_and_tags_are_lists_or_texts() -> None:
     for word in ("New York", "", "a\u00a0b"):
         with pytest.raises(InputError, match="line 7: tokens must be a list of words without white space"):
             words_cell(["x", word], "tokens", "a.jsonl", 7)
+
+
+@pytest.mark.parametrize("value", ["['B-x', 'O']", "['B-x' 'O']", "[B-x, O]", '["O"', "['B-x'\n 'O']"])
+def test_tags_in_a_list_that_is_no_json_are_refused(value: str) -> None:
+    with pytest.raises(InputError, match=r"line 7: tags must hold a list but got .* which is no JSON; write"):
+        target_cell(value, "tag", "tags", "a.csv", 7)
+
+
+@pytest.mark.parametrize("value", [[0, 0, 3], "[0, 0, 3]", "0 0 3", [-1], [0.0, 1.0], ["0", "3"]])
+def test_tags_that_are_numbers_are_refused(value: Any) -> None:
+    with pytest.raises(InputError, match=r"line 7: ner_tags must hold the names of tags but got .*; name the tags"):
+        target_cell(value, "tag", "ner_tags", "a.jsonl", 7)
+    assert target_cell(["O", "3"], "tag", "ner_tags", "a.jsonl", 7) == "O 3"
+
+
+def test_words_in_a_list_that_is_no_json_are_refused_and_brackets_are_words() -> None:
+    for text in ("['New', 'York']", "[\"it's\", 'New']", "['New' 'York']"):
+        with pytest.raises(InputError, match=r"line 7: words must hold a list but got .* which is no JSON"):
+            words_cell(text, "words", "a.csv", 7)
+    for text in ("[1] see below", "[sic]", "[ERROR] disk full"):
+        assert words_cell(text, "words", "a.csv", 7) == text
+
+
+def test_numbers_of_tags_with_names_beside_them_are_read(tmp_path: Path) -> None:
+    feature = {"feature": {"names": ["O", "B-x"], "_type": "ClassLabel"}, "_type": "Sequence"}
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"features": {"tags": feature}}))
+    polars.DataFrame({"words": [["in", "Bonn"]], "tags": [[0, 1]]}).write_parquet(tmp_path / "a.parquet")
+    columns = Columns("words", "tags", kind="tag")
+    assert [(row.text, row.label) for row in rows(str(tmp_path), columns)] == [("in Bonn", "O B-x")]
+    (tmp_path / "dataset_info.json").unlink()
+    with pytest.raises(InputError, match=r"a.parquet, line 1: tags must hold the names of tags but got \[0, 1\]"):
+        list(rows(str(tmp_path), columns))
 
 
 def test_lists_come_from_json_lines_and_parquet_with_the_names_of_classes(tmp_path: Path) -> None:

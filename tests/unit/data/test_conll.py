@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pare.data.conll import looks_like_conll
 from pare.data.read import Columns, Row, rows
 from pare.errors import InputError
 
@@ -40,10 +41,43 @@ def test_columns_are_named_or_counted(tmp_path: Path) -> None:
 
 
 def test_a_file_of_any_name_is_known_by_its_content(tmp_path: Path) -> None:
-    assert cells(tmp_path / "emerging.test.annotated", "Ada\tB-person\n") == [(1, "Ada", "B-person")]
+    assert cells(tmp_path / "emerging.test.annotated", "Ada\tB-person\nsings\tO\n") == [(1, "Ada sings", "B-person O")]
     assert cells(tmp_path / "eng.testa", "-DOCSTART- -X- -X- O\n\nBonn NNP B-NP B-LOC\n") == [(3, "Bonn", "B-LOC")]
     with pytest.raises(InputError, match="no known format"):
         read(tmp_path / "plain.txt", "some words\nand others\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "where is my Order\nI have sent an E-mail\n",
+        "cancel Order\nanswer E-mail\n\nplease call Us\n",
+        "cancel E-mail\nanswer S-Bahn\n",
+        "a Ω O\nb O\n",
+        "is this B-vitamin E-mail\nno O\n",
+        "just O\nwords\n",
+    ],
+)
+def test_texts_that_end_like_tags_are_no_conll(tmp_path: Path, content: str) -> None:
+    assert not looks_like_conll(content.splitlines(keepends=True))
+    with pytest.raises(InputError, match="no known format"):
+        read(tmp_path / "plain.txt", content)
+
+
+def test_comments_before_a_sentence_are_no_words(tmp_path: Path) -> None:
+    content = "# id 17\tdomain=en\n# source web\nAda\tB-x\n\n# id 18\tdomain=en\nsings\tO\n# 1\tO\n\n#\tO\nyes\tO\n"
+    expected = [(3, "Ada", "B-x"), (6, "sings # 1", "O O"), (9, "# yes", "O O")]
+    for name in ("a.conll", "a.unknown"):
+        found = cells(tmp_path / name, content.replace("# 1", "#"))
+        assert found == [(line, text.replace("# 1", "#"), tags) for line, text, tags in expected]
+    assert cells(tmp_path / "b.conll", "# O\nyes O\n") == [(1, "# yes", "O O")]
+
+
+@pytest.mark.parametrize("name", ["unit", "slices", "time", "answer"])
+def test_columns_that_are_neither_words_nor_tags_are_refused(tmp_path: Path, name: str) -> None:
+    columns = Columns("1", "tag", **{name: "2"})
+    with pytest.raises(InputError, match=f"has no column 2 for {name}: a CoNLL file holds words and tags only"):
+        read(tmp_path / "a.conll", "Ada\tx\tO\n", columns)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import random
 import re
 from pathlib import Path
@@ -110,7 +111,9 @@ def test_whatever_the_files_hold_the_real_rows_keep_their_sides(
     near = near_groups([*joined, *(sample.text for sample in held)]).tolist()
     assert not set(near[: len(joined)]) & set(near[len(joined) :])
     assert not {exact_form(text) for text in joined} & {exact_form(sample.text) for sample in (*held, *after.real)}
-    assert not {s.unit for s in after.beside if s.unit} & {sample.unit for sample in (*held, *after.real)}
+    invented = {sample.unit for sample in after.train if sample.origin}
+    assert not {sample.unit for sample in after.beside} & {sample.unit for sample in held}
+    assert not invented & {sample.unit for sample in after.real}
     assert (after.hash == before.hash) == (not joined)
     # Nothing is lost: every row of both files has joined, or is in quarantine with its reason.
     aside = sum(item.file.endswith(("synthetic.csv", "unlabelled.csv")) for item in after.quarantined)
@@ -138,7 +141,7 @@ def test_synthetic_rows_are_marked_and_each_that_is_set_aside_says_why(tmp_path:
     said = reasons(after, "synthetic.csv")
     assert said[data.train[0].text] == "same text as a row of the real data"
     assert said[near_sealed] == "near-duplicate of a row of the real data"
-    assert said["another new one about silver"] == "synthetic label c77 is none of the task's"
+    assert said["another new one about silver"] == "synthetic label not in the list of classes: c77"
     assert said["nobody knows the label of this"] == "synthetic text or label empty"
     assert "labelled c" in said["one text under two labels"]
     assert not any(side in reason for reason in said.values() for side in ("train", "test", "sealed", "dev"))
@@ -199,16 +202,65 @@ def test_fresh_sealed_rows_must_not_repeat_what_was_trained_on_beside_the_data(t
     before = prepare(data)
     assert before.seen() == {seen_key(row["text"]): "train" for row in (*synthetic, *unlabelled)}
     fresh = [synthetic[0], unlabelled[0] | {"label": "c1"}, {"text": "never seen by anybody before", "label": "c1"}]
-    found, aside = prepare_more(data, save(tmp_path / "f.csv", fresh), before.labels, before.beside)
+    found, aside = prepare_more(data, save(tmp_path / "f.csv", fresh), before.labels, before.beside, "classify")
     assert [sample.text for sample in found.open("x")] == ["never seen by anybody before"]
     assert len(aside) == 2
+
+
+def test_fresh_sealed_rows_must_not_be_of_a_unit_whose_unlabelled_texts_were_learnt_from(tmp_path: Path) -> None:
+    unlabelled = [{"text": "nobody has labelled these words", "unit": "u900"}]
+    file = save(tmp_path / "u.csv", unlabelled, ("text", "unit"))
+    data = spec(tmp_path, records(100, units=30), unit="unit", unlabelled=file)
+    before = prepare(data)
+    assert before.unlabelled == ("nobody has labelled these words",)
+    fresh = [
+        {"text": "other things that they said", "label": "c1", "unit": "u900"},
+        {"text": "never seen by anybody before", "label": "c1", "unit": "u901"},
+    ]
+    found, aside = prepare_more(data, save(tmp_path / "f.csv", fresh), before.labels, before.beside, "classify")
+    assert [sample.unit for sample in found.open("x")] == ["u901"]
+    assert [item.reason for item in aside] == ["unit u900 is in data that were seen"]
+
+
+def test_a_teachers_rows_are_read_as_the_kind_of_the_task_reads(tmp_path: Path) -> None:
+    cells = ("a", "b", "a|b", "[]")
+    rows = [row | {"label": cells[i % 4]} for i, row in enumerate(records(200))]
+    made = save(tmp_path / "made.csv", [{"text": "something quite new here", "label": "b;a"}], ("text", "label"))
+    save(tmp_path / "rows.csv", rows)
+    lines = (tmp_path / "rows.csv").read_text().replace("text,label", "message,topics", 1)
+    (tmp_path / "rows.csv").write_text(lines)
+    data = prepare(DataSpec(str(tmp_path / "rows.csv"), "message", "topics", synthetic=made), None, "multilabel")
+    assert [sample.label for sample in data.train if sample.origin] == ["a|b"]
+
+
+def test_unlabelled_sentences_may_be_a_conll_file_of_any_name(tmp_path: Path) -> None:
+    def sentences(count: int, seed: int) -> str:
+        return "\n\n".join(
+            "\n".join(f"{word}\t{'B-x' if word[0] in 'aco' else 'O'}" for word in row["text"].split())
+            for row in records(count, seed)
+        )
+
+    (tmp_path / "rows.conll").write_text(sentences(100, 0))
+    (tmp_path / "more.txt").write_text(sentences(3, 9))
+    data = prepare(
+        DataSpec(str(tmp_path / "rows.conll"), "word", "tag", unlabelled=str(tmp_path / "more.txt")), None, "tag"
+    )
+    assert sorted(data.unlabelled) == sorted(row["text"] for row in records(3, 9))
+
+
+def test_a_packed_file_that_is_cut_off_is_bad_input(tmp_path: Path) -> None:
+    whole = gzip.compress("\n".join(row["text"] for row in records(200, 5)).encode())
+    (tmp_path / "texts.txt.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"texts.txt.gz cannot be unpacked: .*; pack it again"):
+        prepare(spec(tmp_path, records(100), unlabelled=str(tmp_path / "texts.txt.gz")))
 
 
 def test_screening_gives_what_a_file_of_the_same_rows_would(tmp_path: Path) -> None:
     rows = records(100)
     made = [*rows[:5], *records(20, seed=5), {"text": "fresh words", "label": "c0"}]
     file = save(tmp_path / "made.csv", made)
-    kept, _ = screen(spec(tmp_path, rows), [Row("x", i, row["text"], row["label"]) for i, row in enumerate(made)], {})
+    asked = [Row("x", i, row["text"], row["label"]) for i, row in enumerate(made)]
+    kept, _ = screen(spec(tmp_path, rows), asked, {}, "classify")
     read = prepare(spec(tmp_path, rows, synthetic=file))
     assert kept == [sample for sample in read.train if sample.origin]
 

@@ -343,23 +343,23 @@ def test_fresh_rows_give_way_to_seen_ones(tmp_path: Path) -> None:
         {"text": "new", "label": "c9"},
         {"text": "", "label": "c0"},
     ]
-    fresh, aside = prepare_more(spec, save(tmp_path / "new.csv", new), ("c0", "c1", "c2"))
+    fresh, aside = prepare_more(spec, save(tmp_path / "new.csv", new), ("c0", "c1", "c2"), (), "classify")
     assert fresh.n == 30
     assert [item.reason for item in aside] == [
         "same text as a row of data that were seen",
         f"unit {rows[1]['unit']} is in data that were seen",
         "near-duplicate of a row of data that were seen",
-        "label c9 is none of the task's",
+        "label not in the list of classes: c9",
         "text or label empty",
     ]
     with pytest.raises(InputError, match="has no fresh row: 100 were set aside"):
-        prepare_more(spec, spec.path, ("c0", "c1", "c2"))
+        prepare_more(spec, spec.path, ("c0", "c1", "c2"), (), "classify")
 
 
 def test_fresh_rows_give_way_to_those_that_joined_before(tmp_path: Path) -> None:
     spec = DataSpec(save(tmp_path / "rows.csv", records(100, units=20)), "text", "label", unit="unit")
     new = [row | {"unit": f"new{n}"} for n, row in enumerate(records(30, seed=3))]
-    first, _ = prepare_more(spec, save(tmp_path / "first.csv", new), ("c0", "c1", "c2"))
+    first, _ = prepare_more(spec, save(tmp_path / "first.csv", new), ("c0", "c1", "c2"), (), "classify")
     second = [
         new[0] | {"unit": "u"},
         {"text": new[1]["text"] + "!!", "label": "c0"},
@@ -367,20 +367,20 @@ def test_fresh_rows_give_way_to_those_that_joined_before(tmp_path: Path) -> None
         *({"text": f"{row['text']} at last", "label": "c1", "unit": ""} for row in records(5, seed=4)),
     ]
     path = save(tmp_path / "second.csv", second)
-    fresh, aside = prepare_more(spec, path, ("c0", "c1", "c2"), earlier=first.open("x"))
+    fresh, aside = prepare_more(spec, path, ("c0", "c1", "c2"), first.open("x"), "classify")
     assert fresh.n == 5
     assert [item.reason for item in aside] == [
         "same text as a row of data that were seen",
         "near-duplicate of a row of data that were seen",
         "unit new2 is in data that were seen",
     ]
-    assert prepare_more(spec, path, ("c0", "c1", "c2"))[0].n == 8
+    assert prepare_more(spec, path, ("c0", "c1", "c2"), (), "classify")[0].n == 8
 
 
 def test_of_fresh_near_duplicates_one_stays(tmp_path: Path) -> None:
     spec = DataSpec(save(tmp_path / "rows.csv", records(100)), "text", "label")
     new = save(tmp_path / "new.csv", with_near(records(20, seed=3), 4))
-    fresh, aside = prepare_more(spec, new, ("c0", "c1", "c2"))
+    fresh, aside = prepare_more(spec, new, ("c0", "c1", "c2"), (), "classify")
     assert (fresh.n, len(aside)) == (20, 60)
     assert all(re.fullmatch(r"near-duplicate of line \d+, which is sealed", item.reason) for item in aside)
 
@@ -609,7 +609,8 @@ def test_a_row_needs_a_tag_for_each_word(tmp_path: Path) -> None:
     rows[0]["label"] += " O O"
     data = split_as("tag", tmp_path, rows)
     words = len(rows[0]["text"].split())
-    assert [item.reason for item in data.quarantined] == [f"{words + 2} tags for {words} words"]
+    (reason,) = (item.reason for item in data.quarantined)
+    assert reason == f"tags that do not fit the words of the row: {words + 2} for {words}"
     assert data.labels == ("B-x", "O")
     assert data.facts.empty == 0
 
@@ -621,7 +622,7 @@ def test_fresh_rows_of_several_labels_join_if_all_of_them_are_known(tmp_path: Pa
     spec = DataSpec(str(tmp_path / "rows.csv"), "text", "label")
     sealed, aside = prepare_more(spec, save(tmp_path / "more.csv", fresh), data.labels, (), "multilabel")
     assert sorted(row.label for row in sealed.open("tests")) == ["[]", "c0|c1"]
-    assert [item.reason for item in aside] == ["label new is none of the task's"]
+    assert [item.reason for item in aside] == ["label not in the list of classes: new"]
 
 
 def test_labels_that_are_parted_by_commas_are_refused_with_the_marks_that_part_them(tmp_path: Path) -> None:

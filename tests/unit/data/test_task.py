@@ -206,6 +206,17 @@ def test_the_metric_is_by_default_that_of_the_kind() -> None:
     assert "  metric: hamming" in own.to_yaml()
 
 
+@pytest.mark.parametrize(("given", "a_month"), [("1,500k/month", 1.5e6), ("1,234,567.5", 1_234_567.5), ("1.5M", 1.5e6)])
+def test_commas_in_a_volume_part_thousands(given: str, a_month: float) -> None:
+    assert Task.of("a.csv", input="text", target="label", volume=given).volume == pytest.approx(a_month)
+
+
+@pytest.mark.parametrize("given", ["1,5M/month", "1,50", "1234,567", "1,2345", ",500", "1,500,"])
+def test_a_decimal_comma_is_no_volume(given: str) -> None:
+    with pytest.raises(InputError, match="--volume must be requests a month, or a rate but got"):
+        Task.of("a.csv", input="text", target="label", volume=given)
+
+
 def test_what_is_for_one_label_only_is_refused_for_other_kinds() -> None:
     with pytest.raises(InputError, match="--reference column:NAME must be of kind classify but got kind multilabel"):
         Task.of("a.csv", input="text", target="label", kind="multilabel", reference="column:answer")

@@ -57,7 +57,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def booked(data: Path) -> int:
     """The looks that were ever booked at a file's rows."""
-    return len(UserLedger().looks(sample.id for sample in labelled(data, "text", "label")))
+    return len(UserLedger().looks(sample.id for sample in labelled(data, "text", "label", "classify")))
 
 
 def test_predictions_that_share_no_label_book_no_look(tmp_path: Path, data: Path, right: Path) -> None:
@@ -122,7 +122,7 @@ def test_more_rows_of_the_same_pair_are_a_further_look(tmp_path: Path, data: Pat
 
 @pytest.mark.parametrize("side", ["train", "dev", "calibration"])
 def test_rows_that_were_built_with_are_refused_for_models(data: Path, right: Path, model: Path, side: Any) -> None:
-    ids = [sample.id for sample in labelled(data, "text", "label")]
+    ids = [sample.id for sample in labelled(data, "text", "label", "classify")]
     UserLedger().record({**dict.fromkeys(ids[:7], side), **dict.fromkeys(ids[7:20], "test")})
     for pair in ((model, right), (right, model), (model, model)):
         with pytest.raises(InputError, match=rf"but 7 of 60 were used by pare find \(7 {side}\); give rows that"):
@@ -132,13 +132,13 @@ def test_rows_that_were_built_with_are_refused_for_models(data: Path, right: Pat
 
 
 def test_sealed_and_new_rows_are_taken(data: Path, model: Path) -> None:
-    ids = [sample.id for sample in labelled(data, "text", "label")]
+    ids = [sample.id for sample in labelled(data, "text", "label", "classify")]
     UserLedger().record(dict.fromkeys(ids[:20], "test"))
     assert api.prove(model, model, data).n == ROWS
 
 
 def test_the_counts_of_seen_rows_are_told_by_side(data: Path, model: Path) -> None:
-    samples = labelled(data, "text", "label")
+    samples = labelled(data, "text", "label", "classify")
     sides: Any = {sample.id: ("train", "train", "dev")[i % 3] for i, sample in enumerate(samples)}
     with pytest.raises(InputError, match=r"60 of 60 .* \(40 train, 20 dev\)"):
         check_unseen([model, model], samples, sides)
@@ -151,7 +151,7 @@ def test_probabilities_are_those_that_are_served(tmp_path: Path, data: Path, mod
     plain = artifacts.read(model)
     blunt = calibrated(plain, 3.0, 0.0, tmp_path / "blunt")
     verdict = api.prove(blunt.path, model, data, metric="brier")
-    samples = labelled(data, "text", "label")
+    samples = labelled(data, "text", "label", "classify")
     logits = runtimes.load(plain).logits([sample.text for sample in samples])
     truth = np.array([plain.manifest.labels.index(sample.label) for sample in samples])
     assert verdict.reference_value == pytest.approx(brier(logits, truth, plain.manifest.labels).mean(), abs=1e-6)
@@ -199,6 +199,17 @@ def test_files_of_several_labels_are_read_in_every_form(tmp_path: Path) -> None:
         check_labels(_predicted(tmp_path / "x.txt", ["x"] * 4), samples, "multilabel")
 
 
+def test_several_labels_are_not_compared_as_one_without_being_told(tmp_path: Path) -> None:
+    data = _several(tmp_path / "data.jsonl", ["a|b", "b|a", "a", "b"] * 5)
+    one = _predicted(tmp_path / "one.txt", ["b|a", "a|b", "a", "b"] * 5)
+    other = _predicted(tmp_path / "other.txt", ["a|b", "a|b", "a", "b"] * 5)
+    with pytest.raises(InputError, match=r"data.jsonl, line 1: .* several, like 'a\|b'; give --metric example_f1 if"):
+        api.prove(one, other, data)
+    assert not UserLedger().looks(sample.id for sample in labelled(data, "text", "label", "multilabel"))
+    verdict = api.prove(one, other, data, metric="example_f1")
+    assert (verdict.reference_value, verdict.evidence[0].value) == (1.0, 1.0)
+
+
 def test_files_of_tags_have_one_for_each_word(tmp_path: Path) -> None:
     truth = ["O B-x O", "O O B-y"]
     samples = labelled(_several(tmp_path / "data.jsonl", truth), "text", "label", "tag")
@@ -213,7 +224,7 @@ def test_files_of_tags_have_one_for_each_word(tmp_path: Path) -> None:
     assert found.outcomes[0].values.tolist() == [1.0, 0.0]
     with pytest.raises(InputError, match="prediction 2 must be a tag for each of 3 words but has 2 tags"):
         check_labels(_predicted(tmp_path / "short.txt", ["O B-x O", "O O"]), samples, "tag")
-    with pytest.raises(InputError, match="line 1: label must hold one tag a word but has 2 tags for 3 words"):
+    with pytest.raises(InputError, match=r"label must hold one tag a word but has tags that do not fit .*: 2 for 3"):
         labelled(_several(tmp_path / "bad.jsonl", ["O O"]), "text", "label", "tag")
 
 
