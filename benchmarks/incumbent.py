@@ -4,12 +4,13 @@
 
 The incumbent is simulated (``benchmarks/scan.py``): the true intent in 91 % of the requests, else another one at random.
 Twice the same job: with every row labelled, and with none, where ``pare review`` asks for the rows that decide and is
-answered with the truth until the verdict is a pass. Uses Banking77's train.csv only; a part of it is sealed.
+answered with the truth until a candidate is proven. Uses Banking77's train.csv only; a part of it is sealed.
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import csv
 import json
 from pathlib import Path
@@ -19,9 +20,12 @@ from scan import DATA, ROOT, simulated
 import pare
 from pare import api
 from pare.cli.display import Display
+from pare.data import prepare
+from pare.search import imitation
+from pare.search.study import Study
+from pare.store import UserLedger
 
 REQUESTS = 14_300
-STEP = 10
 
 
 def main() -> None:
@@ -58,15 +62,38 @@ def main() -> None:
 
 
 def _review(run: Path, truth: dict[str, str]) -> None:
-    """Labels the rows that decide, ten at a time, until the verdict is a pass or all have a label."""
+    """How many of the rows that review asks for are labelled, in its order, when the first verdict is a pass.
+
+    The models answer once: ``pare review --labels`` would run them anew for each count.
+    """
     asked = api.review(run)
     print(f"review: {len(asked.questions):,} of {asked.rows:,} sealed rows are asked about")
-    for count in range(STEP, len(asked.questions) + STEP, STEP):
-        said = {question.id: truth[question.text] for question in asked.questions[:count]}
-        found = api.take_labels(run, said)
-        if found.verdict.answer == "pass":
-            break
-    print(f"after {found.labelled} labels: {found.verdict.sentence}")
+    study = Study.open(run)
+    assert study.proof is not None
+    identity, plan, verdict = study.proof
+    assert verdict is not None
+    sides = UserLedger()
+    rows = prepare(study.task.data, sides.sides()).test.open(identity)
+    sides.close()
+    answers = {}
+    for name, artifact in zip(plan.names, plan.artifacts, strict=True):
+        engine = pare.load(study.store.get(artifact).path)
+        answers[name] = [found.label for found in engine.classify([row.text for row in rows])]
+        engine.close()
+    study.close()
+
+    def proven(count: int, name: str) -> bool:
+        truths = {question.id: truth[question.text] for question in asked.questions[:count]}
+        reviewed = imitation.reviewed(
+            plan, [row.id for row in rows], answers[name], [row.answer for row in rows], truths
+        )
+        return imitation.evidence(name, plan, reviewed, verdict.alpha).p_pass <= verdict.alpha
+
+    counts = range(len(asked.questions) + 1)
+    for name in plan.names:
+        # a label never takes a proof away, so the first count can be bisected
+        needed = bisect.bisect_left(counts, True, key=lambda count, name=name: proven(count, name))
+        print(f"{name}: proven after {needed} labels" if needed in counts else f"{name}: not proven by all labels")
 
 
 def _truth() -> dict[str, str]:
