@@ -251,7 +251,10 @@ def _describe(task: Task, dataset: Dataset, run: Path) -> list[str]:
             f"test_share {task.data.test_share:g} holds for new rows only"
         )
     if dataset.quarantined:
-        reasons = Counter(item.reason.split(" of ")[0].split(" has ")[0].rstrip(".") for item in dataset.quarantined)
+        reasons = Counter(
+            item.reason.split(" as line ")[0].split(" of ")[0].split(" has ")[0].rstrip(".")
+            for item in dataset.quarantined
+        )
         most = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
         notes.append(f"set aside: {len(dataset.quarantined):,} rows ({most}); listed in {run / QUARANTINE}")
     if facts.rare:
