@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -225,3 +227,17 @@ def _error(status: int, message: str, code: str, headers: Mapping[str, str]) -> 
 
 def _tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // 4)
+
+
+def kill_at(server: TeacherServer, code: str, arguments: Sequence[str], asked: int) -> None:
+    """Runs Python ``code`` in a process of its own and kills it once the server has been asked so often.
+
+    Raises AssertionError where the process ends before that.
+    """
+    child = subprocess.Popen([sys.executable, "-c", code, *arguments])
+    deadline = time.monotonic() + 60
+    while len(server.asked) < asked and time.monotonic() < deadline:
+        assert child.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    child.kill()
+    child.wait()

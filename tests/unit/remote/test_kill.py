@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from pare.remote import Endpoint, Prompt, answers
-from pare.testing.server import Step, serving
+from pare.testing.server import Step, kill_at, serving
 
 ROWS, ANSWERED, AT_ONCE = 30, 16, 3
 CHILD = f"""
@@ -23,13 +20,7 @@ answers(Endpoint(sys.argv[1], "m"), prompts, Path(sys.argv[2]), concurrency={AT_
 def test_a_killed_call_goes_on_without_asking_again_what_was_answered(tmp_path: Path) -> None:
     script = [Step()] * ANSWERED + [Step(delay_s=300)] * AT_ONCE
     with serving(lambda asked: f"answer to {asked.text}", script=script) as server:
-        child = subprocess.Popen([sys.executable, "-c", CHILD, server.url, str(tmp_path)])
-        deadline = time.monotonic() + 60
-        while len(server.asked) < ANSWERED + AT_ONCE and time.monotonic() < deadline:
-            assert child.poll() is None, "it ended before it could be killed"
-            time.sleep(0.01)
-        child.kill()
-        child.wait()
+        kill_at(server, CHILD, [server.url, str(tmp_path)], ANSWERED + AT_ONCE)
         under_way = {asked.text for asked in server.asked[ANSWERED:]}
         assert len(under_way) == AT_ONCE
 

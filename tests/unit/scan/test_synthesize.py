@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import random
 import re
 import shlex
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 pytest.importorskip("aiohttp", reason="the remote extra is not installed")
 
@@ -26,64 +18,11 @@ from pare import api
 from pare.cli import group
 from pare.data import Task, prepare
 from pare.errors import InputError
-from pare.remote.synthesize import messages_of
 from pare.search import run as running
 from pare.search.study import LEDGER
 from pare.store import UserLedger
-from pare.testing.server import Asked, Canned, Step, TeacherServer, serving
-
-TOPICS = {"card": "card plastic chip pin", "money": "money cash transfer fee", "phone": "phone mobile handset sim"}
-ROWS = {"card": 60, "money": 60, "phone": 12}
-FILLER = re.findall(
-    r"\w+", "please could you tell me what happens when anybody wants this today or tomorrow maybe later"
-)
-
-
-def text_of(label: str, rng: random.Random) -> str:
-    words = [rng.choice(TOPICS[label].split()), *rng.sample(FILLER, 8), str(rng.randrange(10**6))]
-    rng.shuffle(words)
-    return " ".join(words)
-
-
-@pytest.fixture
-def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PARE_HOME", str(tmp_path / "home"))
-    rng = random.Random(1)
-    with (tmp_path / "rows.csv").open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["message", "intent"])
-        out.writerows([text_of(label, rng), label] for label, n in ROWS.items() for _ in range(n))
-    (tmp_path / "task.yaml").write_text(
-        "data: {path: rows.csv, input: message, target: intent}\ncandidates: linear\nbar: {at_least: 0.6}\n"
-    )
-    return tmp_path / "task.yaml"
-
-
-def said(sent: Asked) -> str:
-    """What a good teacher invents: as many as it is asked for, new and of the class."""
-    label = re.findall(r"^Class: (.+)$", sent.text, re.MULTILINE)[0]
-    count = int(re.findall(r"^Write (\d+) new", sent.text, re.MULTILINE)[0])
-    rng = random.Random(sent.text)
-    return json.dumps({"messages": [text_of(label, rng) for _ in range(count)]})
-
-
-def ask(task: Path, server: TeacherServer, *more: str) -> Result:
-    given = ["synthesize", str(task), "--teacher", server.url, "--model", "teacher", *more]
-    return CliRunner().invoke(group, given, standalone_mode=False)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def trained(task: Path) -> Counter[str]:
-    return Counter(sample.label for sample in prepare(Task.read(task).data).train)
-
-
-def shown(server: TeacherServer) -> set[str]:
-    """All examples that were sent."""
-    return {text for sent in server.asked for text in messages_of(sent.text.partition("Messages of it: ")[2])}
+from pare.testing.author import ask, rows, said, shown, trained
+from pare.testing.server import Asked, Step, TeacherServer, kill_at, serving
 
 
 def test_only_thin_classes_are_asked_for_with_train_rows_alone_and_nothing_twice(task: Path) -> None:
@@ -168,139 +107,6 @@ def test_the_check_keeps_what_the_teacher_labels_so_again(task: Path) -> None:
     assert {row["text"]: row["line"] for row in aside}.items() <= request.items()
     assert checked.reused == plain.asked
     assert checked.asked == len(before)
-
-
-@pytest.mark.parametrize("check", [False, True])
-def test_an_estimate_above_the_cap_asks_nothing(task: Path, check: bool) -> None:
-    more = ["--check"] if check else []
-    with serving(said) as server:
-        done = ask(task, server, "--price-in", "1000", "--price-out", "1000", "--max-usd", "0.01", *more)
-        assert isinstance(done.exception, InputError)
-        assert "above the cap of $0.01" in str(done.exception)
-        assert not server.asked
-    assert not (task.parent / "synthetic.csv").exists()
-
-
-def test_the_check_counts_towards_the_cap_beforehand(task: Path) -> None:
-    said_of_it: list[str] = []
-    with serving(said) as server:
-        with pytest.raises(InputError, match="messages and their check cost about"):
-            api.synthesize(
-                task,
-                per_class=20,
-                check=True,
-                say=said_of_it.append,
-                teacher=server.url,
-                model="teacher",
-                price_in=Decimal(1),
-                price_out=Decimal(1),
-                cap=(cap := Decimal("0.0012")),
-            )
-        assert not server.asked
-    first, second = (Decimal(found) for found in re.findall(r"about \$([\d.]+)", " ".join(said_of_it)))
-    assert first < cap < first + second
-
-
-PRICES: dict[str, Any] = {"price_in": Decimal(1), "price_out": Decimal(1)}
-
-
-def reckoned(task: Path, per_class: int) -> tuple[Decimal, Decimal]:
-    """What the messages are estimated to cost, and their check."""
-    heard: list[str] = []
-    with pytest.raises(InputError, match="their check cost about"):
-        api.synthesize(
-            task,
-            per_class=per_class,
-            check=True,
-            say=heard.append,
-            teacher="http://localhost:9/v1",
-            model="teacher",
-            cap=Decimal("1e-9"),
-            **PRICES,
-        )
-    first, second = (Decimal(found) for found in re.findall(r"about \$([\d.]+)", " ".join(heard)))
-    return first, second
-
-
-def dear(usd: Decimal, texts: Callable[[Asked], str] = said) -> Callable[[Asked], str | Canned]:
-    """A teacher whose messages cost so much a request, at a dollar for a million tokens; its labels are right."""
-
-    def answer(sent: Asked) -> str | Canned:
-        if not sent.text.startswith("Class: "):
-            return json.dumps({"label": "phone"})
-        return Canned(texts(sent), tokens_in=0, tokens_out=int(usd * 10**6))
-
-    return answer
-
-
-def test_a_check_that_does_not_fit_is_left_out_and_made_under_the_cap_it_names(task: Path) -> None:
-    first, second = reckoned(task, 20)
-    cap = first + second
-    with serving(dear((cap - second / 4) / 2)) as server:
-        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
-        found = api.synthesize(task, per_class=20, check=True, cap=cap, **asked)
-        sent = len(server.asked)
-        assert sent == found.asked == 2
-        assert (found.rows, found.set_aside) == (0, {"not checked": found.wanted})
-        aside = rows(Path(found.quarantine))
-        assert {row["reason"] for row in aside} == {"not checked: the cap was reached"}
-        assert rows(Path(found.path)) == []
-        own, enough = re.findall(r"a? cap of \$([\d.]+\d)", found.stopped)
-        assert found.stopped.startswith(f"not checked: {found.wanted} of {found.wanted} messages")
-        assert cap <= Decimal(own) < cap * Decimal("1.1")
-        again = api.synthesize(task, per_class=20, check=True, cap=Decimal(enough), **asked)
-    assert (again.rows, again.stopped) == (found.wanted, "")
-    assert (again.reused, again.asked) == (sent, found.wanted)
-    assert again.path == found.path
-
-
-def test_a_cap_that_ends_the_check_is_the_users_own(task: Path) -> None:
-    first, second = reckoned(task, 20)
-
-    def answer(sent: Asked) -> Canned:
-        if sent.text.startswith("Class: "):
-            return Canned(said(sent), tokens_in=0, tokens_out=int(first / 2 * 10**6))
-        return Canned('{"label": "phone"}', tokens_in=int(second / 5 * 10**6), tokens_out=0)
-
-    with serving(answer) as server:
-        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
-        found = api.synthesize(task, per_class=20, check=True, cap=first + second, **asked)
-        assert 0 < found.rows < found.wanted
-        left = found.wanted - found.rows
-        own, enough = re.findall(r"a? cap of \$([\d.]+\d)", found.stopped)
-        assert found.stopped.startswith(f"not checked: {left} of {found.wanted} messages")
-        assert first + second <= Decimal(own) < Decimal(enough)
-        again = api.synthesize(task, per_class=20, check=True, cap=Decimal(enough), **asked)
-    assert again.rows > found.rows
-
-
-def test_what_is_all_paid_is_never_refused(task: Path) -> None:
-    first, second = reckoned(task, 20)
-
-    def half(sent: Asked) -> str:
-        texts = json.loads(said(sent))["messages"]
-        return json.dumps(texts[: len(texts) // 2])
-
-    cap = first + second
-    with serving(dear((first + second * Decimal("0.3")) / 2, half)) as server:
-        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", "cap": cap, **PRICES}
-        found = api.synthesize(task, per_class=20, check=True, **asked)
-        assert (found.stopped, found.rows > 0) == ("", True)
-        again = api.synthesize(task, per_class=20, check=True, **asked)
-    assert (again.asked, again.reused, again.rows) == (0, found.asked, found.rows)
-
-
-def test_messages_that_end_at_the_cap_go_on_under_the_cap_and_the_check_it_names(task: Path) -> None:
-    first, second = reckoned(task, 50)
-    with serving(dear(first / 2)) as server:
-        asked: dict[str, Any] = {"teacher": server.url, "model": "teacher", **PRICES}
-        found = api.synthesize(task, per_class=50, check=True, cap=first + second, **asked)
-        assert found.rows == 0
-        named = r"same command with a cap of \$([\d.]+\d) .* about \$([\d.]+\d) more"
-        enough, more = re.findall(named, found.stopped)[0]
-        again = api.synthesize(task, per_class=50, check=True, cap=Decimal(enough) + Decimal(more), **asked)
-    assert (again.reused, again.stopped) == (found.asked, "")
-    assert 0 < again.rows == again.kept["phone"]
 
 
 def test_no_class_gets_more_than_it_lacks(task: Path) -> None:
@@ -393,13 +199,7 @@ ANSWERED, AT_ONCE = 5, 8
 
 def test_a_killed_command_asks_nothing_twice(task: Path) -> None:
     with serving(said, script=[Step()] * ANSWERED + [Step(delay_s=300)] * AT_ONCE) as server:
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(task), server.url])
-        deadline = time.monotonic() + 60
-        while len(server.asked) < ANSWERED + AT_ONCE and time.monotonic() < deadline:
-            assert child.poll() is None, "it ended before it could be killed"
-            time.sleep(0.01)
-        child.kill()
-        child.wait()
+        kill_at(server, CHILD, [str(task), server.url], ANSWERED + AT_ONCE)
         under_way = {sent.text for sent in server.asked[ANSWERED:]}
         assert not (task.parent / "synthetic.csv").exists()
         found = api.synthesize(task, per_class=120, teacher=server.url, model="teacher")
