@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["classify", "multilabel", "tag"]
+Kind = Literal["classify", "multilabel", "tag", "generate"]
 Side = Literal["train", "dev", "calibration", "test"]
 SIDES: tuple[Side, ...] = ("train", "dev", "calibration", "test")
 Provenance = Literal["measured", "modelled", "assumed"]
@@ -174,7 +174,8 @@ class Shape:
     """The anatomy of a model, known without its weights.
 
     ``attention_flops`` is the work per token and token of context (4 x layers x width). ``exact`` is False where the
-    parts are an upper bound, because the result depends on data.
+    parts are an upper bound, because the result depends on data. ``inner`` is the feed-forward's width; a layer has
+    ``heads`` of ``head_dim`` for queries and ``kv_heads`` for keys and values.
     """
 
     family: str
@@ -185,6 +186,10 @@ class Shape:
     max_length: int = 0
     attention_flops: float = 0.0
     exact: bool = True
+    inner: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    head_dim: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every row of FAMILIES: its shape is exact, it learns, and what it learnt is served faithfully."""
+"""Every row of ENCODERS: its shape is exact, it learns, and what it learnt is served faithfully."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 pytest.importorskip("torch", reason="the build extra is not installed")
 
-from pare.families import FAMILIES, family_of, read_config
+from pare.families import ENCODERS, family_of, read_config
 from pare.methods.finetune import Finetune
 from pare.methods.lower import Lower
 from pare.runtimes import load
 from pare.testing.contexts import LABELS, tiny_context
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENCODERS)
 def test_it_learns_and_is_served_as_it_learnt(family: str, tmp_path: Path) -> None:
     from pare.training.model import load_encoder
 

@@ -23,6 +23,7 @@ MINILM = {
     "hidden_size": 384,
     "intermediate_size": 1536,
     "num_hidden_layers": 6,
+    "num_attention_heads": 12,
     "max_position_embeddings": 512,
     "type_vocab_size": 2,
 }

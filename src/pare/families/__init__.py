@@ -1,6 +1,7 @@
-"""Encoder architectures: where their parts are and how large, known from ``config.json`` alone, without torch.
+"""Encoders and decoders: where their parts are and how large, known from ``config.json`` alone, without torch.
 
-A new architecture is one file that makes a ``Family`` and one line in ``FAMILIES``, keyed by the config's ``model_type``.
+A new architecture is one file that makes a ``Family`` and one line in ``ENCODERS`` or ``DECODERS``, keyed by the config's
+``model_type``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 from pare.errors import InputError, nearest
 from pare.families.base import Family
 
-__all__ = ["FAMILIES", "Family", "family_of", "read_config"]
+__all__ = ["DECODERS", "ENCODERS", "FAMILIES", "Family", "family_of", "read_config"]
 
-FAMILIES: Mapping[str, str] = {
+ENCODERS: Mapping[str, str] = {
     "bert": "pare.families.bert:BERT",
     "distilbert": "pare.families.distilbert:DISTILBERT",
     "electra": "pare.families.electra:ELECTRA",
@@ -25,6 +26,17 @@ FAMILIES: Mapping[str, str] = {
     "roberta": "pare.families.roberta:ROBERTA",
     "xlm-roberta": "pare.families.xlm_roberta:XLM_ROBERTA",
 }
+
+DECODERS: Mapping[str, str] = {
+    "llama": "pare.families.llama:LLAMA",
+    "qwen2": "pare.families.qwen:QWEN2",
+    "qwen3": "pare.families.qwen:QWEN3",
+    "gemma": "pare.families.gemma:GEMMA",
+    "gemma2": "pare.families.gemma:GEMMA2",
+    "gemma3_text": "pare.families.gemma:GEMMA3",
+}
+
+FAMILIES: Mapping[str, str] = {**ENCODERS, **DECODERS}
 
 
 def read_config(folder: Path) -> dict[str, Any]:

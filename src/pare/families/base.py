@@ -29,14 +29,50 @@ class Sizes:
     rest_products: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """Where a layer's linear modules are: paths inside the layer. Query, key and value are one path where they are fused.
+
+    ``up`` are the modules that widen (the gate first, where there is one and it is a module of its own). ``gated``: a
+    feed-forward of three matrices, whichever way they are stored.
+    """
+
+    query: str
+    key: str
+    value: str
+    output: str
+    up: tuple[str, ...]
+    down: str
+    gated: bool = False
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path once, attention first."""
+        return tuple(dict.fromkeys([self.query, self.key, self.value, self.output, *self.up, self.down]))
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A layer's linear module as ``Shape`` predicts it: its path inside the layer, the part that counts it, and its size.
+    A product takes ``columns`` numbers in and gives ``rows``.
+    """
+
+    path: str
+    part: Literal["attention", "ffn"]
+    rows: int
+    columns: int
+
+
 @dataclass(frozen=True)
 class Family:
-    """An architecture. Paths are attribute paths in the module that ``AutoModel`` gives.
+    """An architecture. Paths are attribute paths in the module that ``AutoModel`` gives, ``AutoModelForCausalLM`` where the
+    family is a ``decoder``; so are the names of weights in its files.
 
     ``sizes`` counts the parameters of a config. ``layers_key`` and ``width_key`` are the config's names for them.
     ``position_offset`` is the number of leading rows in the position table that no token uses. ``positions`` is None where
     positions are not a table (rotary). ``pooling`` is the default where the folder does not say. ``min_layers``: the fewest
-    that transformers can load.
+    that transformers can load. ``modules`` are those of one layer, ``head`` the path of a decoder's output head, which is
+    ``tied`` to the word embeddings where the config does not say.
     """
 
     name: str
@@ -44,21 +80,29 @@ class Family:
     layers: str
     words: str
     positions: str | None
+    modules: Modules
     layers_key: str = "num_hidden_layers"
     width_key: str = "hidden_size"
+    inner_key: str = "intermediate_size"
+    heads_key: str = "num_attention_heads"
     position_offset: int = 0
     pooling: Literal["mean", "cls"] = "mean"
     token_types: bool = False
     has_pooler: bool = False
     min_layers: int = 1
+    decoder: bool = False
+    head: str | None = None
+    tied: bool = False
 
     def shape(self, config: Config, classes: int, *, each_token: bool = False) -> Shape:
-        """The anatomy of a model with a linear head of ``classes``: the backbone as ``AutoModel`` has it, no pooler.
+        """The anatomy of a model. An encoder has a linear head of ``classes`` on its backbone, and no pooler; a decoder has
+        its own head over the vocabulary, which weighs nothing where it is tied to the word embeddings.
 
         ``each_token``: the head reads every token's state, not one state for the text.
         """
         sizes = self.sizes(config)
-        width = int(config[self.width_key])
+        width, heads = int(config[self.width_key]), int(config[self.heads_key])
+        head_dim = int(config.get("head_dim") or width // heads)
         parts = [
             Part("embeddings.word", sizes.word),
             Part("embeddings.position", sizes.position),
@@ -69,18 +113,41 @@ class Family:
             parts.append(Part(f"layers.{i}.ffn", ffn, flops_per_token=2.0 * sizes.ffn_products))
         if sizes.rest:
             parts.append(Part("rest", sizes.rest, flops_per_token=2.0 * sizes.rest_products))
-        work = "flops_per_token" if each_token else "flops_per_request"
-        parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
+        if self.decoder:
+            product = int(config["vocab_size"]) * width
+            tied = bool(config.get("tie_word_embeddings", self.tied))
+            parts.append(Part("head", 0 if tied else product, flops_per_token=2.0 * product))
+        else:
+            work = "flops_per_token" if each_token else "flops_per_request"
+            parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
         layers = len(sizes.attention)
         return Shape(
             family=self.name,
-            parts=tuple(part for part in parts if part.elements),
+            parts=tuple(part for part in parts if part.elements or part.name == "head"),
             layers=layers,
             width=width,
             vocabulary=int(config["vocab_size"]),
             max_length=int(config["max_position_embeddings"]) - self.position_offset,
-            attention_flops=4.0 * layers * width,
+            attention_flops=4.0 * layers * heads * head_dim,
+            inner=int(config[self.inner_key]),
+            heads=heads,
+            kv_heads=int(config.get("num_key_value_heads") or heads),
+            head_dim=head_dim,
         )
+
+    def matrices(self, shape: Shape) -> tuple[Matrix, ...]:
+        """The linear modules of one layer, as wide as ``shape`` says, in the order of ``modules.paths``."""
+        m, width, inner = self.modules, shape.width, shape.inner
+        queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+        sizes: dict[str, Matrix] = {}
+        for path, rows in ((m.query, queries), (m.key, keys), (m.value, keys)):
+            known = sizes[path].rows if path in sizes else 0
+            sizes[path] = Matrix(path, "attention", known + rows, width)
+        sizes[m.output] = Matrix(m.output, "attention", width, queries)
+        for path in m.up:
+            sizes[path] = Matrix(path, "ffn", inner * (2 if m.gated else 1) // len(m.up), width)
+        sizes[m.down] = Matrix(m.down, "ffn", width, inner)
+        return tuple(sizes.values())
 
 
 def bert_like(
@@ -108,4 +175,55 @@ def bert_like(
         ffn_products=2 * h * i,
         rest=rest,
         rest_products=rest_products,
+    )
+
+
+BERT_MODULES = Modules(
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    ("intermediate.dense",),
+    "output.dense",
+)
+"""Where BERT and what is modelled on it have a layer's linear modules."""
+
+LLAMA_MODULES = Modules(
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    ("mlp.gate_proj", "mlp.up_proj"),
+    "mlp.down_proj",
+    gated=True,
+)
+
+
+def llama_like(
+    config: Config, *, biased: tuple[str, ...] | None = None, norms: int = 2, head_norms: bool = False
+) -> Sizes:
+    """The pre-norm transformer of Touvron et al. (2023): grouped queries, rotary positions, gated feed-forward, RMS norms.
+
+    ``biased`` names the attention's matrices with a bias (``qkvo``); None reads ``attention_bias``. ``norms`` is how many
+    norms of the model's width a layer has, and ``head_norms`` adds one each for queries and keys.
+    """
+    h, i, n = int(config["hidden_size"]), int(config["intermediate_size"]), int(config["num_hidden_layers"])
+    heads = int(config["num_attention_heads"])
+    d = int(config.get("head_dim") or h // heads)
+    rows = {"q": heads * d, "k": int(config.get("num_key_value_heads") or heads) * d}
+    rows |= {"v": rows["k"], "o": h}
+    if biased is None:
+        biased = tuple("qkvo") if config.get("attention_bias", False) else ()
+    products = h * (rows["q"] + rows["k"] + rows["v"]) + rows["q"] * h
+    ffn_bias = 2 * i + h if config.get("mlp_bias", False) else 0
+    half = norms // 2 * h
+    return Sizes(
+        word=int(config["vocab_size"]) * h,
+        position=0,
+        type_and_norm=0,
+        attention=(products + sum(rows[name] for name in biased) + half + (2 * d if head_norms else 0),) * n,
+        ffn=(3 * h * i + ffn_bias + half,) * n,
+        attention_products=products,
+        ffn_products=3 * h * i,
+        rest=h,
     )

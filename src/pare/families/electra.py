@@ -1,6 +1,6 @@
 """ELECTRA (Clark et al. 2020): BERT's layers, embeddings that may be narrower and are then projected."""
 
-from pare.families.base import Config, Family, Sizes, bert_like
+from pare.families.base import BERT_MODULES, Config, Family, Sizes, bert_like
 
 
 def _sizes(config: Config) -> Sizes:
@@ -16,6 +16,7 @@ ELECTRA = Family(
     layers="encoder.layer",
     words="embeddings.word_embeddings",
     positions="embeddings.position_embeddings",
+    modules=BERT_MODULES,
     pooling="cls",
     token_types=True,
 )

@@ -3,7 +3,7 @@
 Layers attend locally or globally, by turns; transformers reads no model that has one kind only, hence two layers at least.
 """
 
-from pare.families.base import Config, Family, Sizes
+from pare.families.base import Config, Family, Modules, Sizes
 
 
 def _sizes(config: Config) -> Sizes:
@@ -29,5 +29,6 @@ MODERNBERT = Family(
     layers="layers",
     words="embeddings.tok_embeddings",
     positions=None,
+    modules=Modules("attn.Wqkv", "attn.Wqkv", "attn.Wqkv", "attn.Wo", ("mlp.Wi",), "mlp.Wo", gated=True),
     min_layers=2,
 )

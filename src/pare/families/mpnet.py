@@ -1,6 +1,6 @@
 """MPNet (Song et al. 2020): BERT's layers, no token types, one table of relative position biases for all layers."""
 
-from pare.families.base import Config, Family, Sizes, bert_like
+from pare.families.base import Config, Family, Modules, Sizes, bert_like
 
 
 def _sizes(config: Config) -> Sizes:
@@ -14,6 +14,14 @@ MPNET = Family(
     layers="encoder.layer",
     words="embeddings.word_embeddings",
     positions="embeddings.position_embeddings",
+    modules=Modules(
+        "attention.attn.q",
+        "attention.attn.k",
+        "attention.attn.v",
+        "attention.attn.o",
+        ("intermediate.dense",),
+        "output.dense",
+    ),
     position_offset=2,
     has_pooler=True,
 )

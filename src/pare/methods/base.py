@@ -64,8 +64,23 @@ class BuildContext:
         return [self.unlabelled[i] for i in sorted(drawn.tolist())]
 
 
+BASE = "base"
+"""In ``takes``: the method starts a lineage from the base model, and needs no artifact."""
+
+
 class Method(Protocol):
-    """A configuration dataclass with two methods; one file."""
+    """A configuration dataclass with two methods; one file.
+
+    ``takes`` are the formats of parents that it works on (``BASE`` for none), ``gives`` is the format that it writes: empty
+    where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
+    runs (``methods/recipe.py``).
+    """
+
+    @property
+    def takes(self) -> tuple[str, ...]: ...
+
+    @property
+    def gives(self) -> str: ...
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """Predicts the child's anatomy from the parent's, without building. Pure."""

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
@@ -30,6 +30,9 @@ SHARPEST, BLUNTEST = 0.05, 20.0
 @dataclass(frozen=True)
 class Calibrate:
     """``temperature`` and ``threshold``, fitted with ``fit_temperature`` and ``fit_threshold``."""
+
+    takes: ClassVar[tuple[str, ...]] = ("linear", "static", "encoder", "openvino", "onnx")
+    gives: ClassVar[str] = ""
 
     temperature: Annotated[float, Meta(ge=SHARPEST, le=BLUNTEST)]
     threshold: Annotated[float, Meta(ge=0, le=1)]

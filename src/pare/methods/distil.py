@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,9 @@ class Distil:
     the peak learning rate of the layers, the head's is ``head_factor`` times that.
     Raises InputError where a value is out of range.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    gives: ClassVar[str] = ""
 
     epochs: float = 2.0
     copies: int = 4

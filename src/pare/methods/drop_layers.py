@@ -11,7 +11,7 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from safetensors.numpy import load_file, save_file
 
@@ -31,6 +31,9 @@ class DropLayers:
 
     Raises InputError where ``keep`` is below 1 or more than the model has.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    gives: ClassVar[str] = ""
 
     keep: int
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import MAX_LENGTH, BuildContext
+from pare.methods.base import BASE, MAX_LENGTH, BuildContext
 from pare.methods.lineage import lineage
 from pare.types import Artifact, DataFacts, Shape
 
@@ -21,6 +22,9 @@ class Finetune:
     longer texts are cut. Word embeddings stay as they are.
     Raises InputError where a value is out of range.
     """
+
+    takes: ClassVar[tuple[str, ...]] = (BASE,)
+    gives: ClassVar[str] = ""
 
     epochs: float = 5.0
     rate: float = 1.5e-4

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError
-from pare.methods.base import BuildContext
+from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
 from pare.runtimes.arrays import Linear as Model
 from pare.runtimes.arrays import Ngrams, Vocabulary
@@ -38,6 +38,9 @@ class Linear:
 
     ``words`` and ``chars``: the longest n-grams of words and of characters; ``rows``: rows a term must be seen in.
     """
+
+    takes: ClassVar[tuple[str, ...]] = (BASE,)
+    gives: ClassVar[str] = "linear"
 
     features: Annotated[int, Meta(ge=100, le=1_000_000)] = 20_000
     strength: Annotated[float, Meta(gt=0)] = 10.0

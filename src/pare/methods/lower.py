@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -36,7 +36,13 @@ TOLERANCE = 2e-3
 class Lower:
     """``to``: the format to write, ``openvino`` or ``onnx``."""
 
+    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+
     to: Literal["openvino", "onnx"] = "openvino"
+
+    @property
+    def gives(self) -> str:
+        return self.to
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """The same parts: fp32 in, fp32 out."""

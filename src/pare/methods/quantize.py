@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -44,6 +44,9 @@ class Quantize:
     ``tolerance`` is a drop of the mean probability of the right label on the dev side.
     ``ranges``: how many train texts give the ranges of activations.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("openvino",)
+    gives: ClassVar[str] = ""
 
     scheme: Literal["weight_only", "full"] = "full"
     rollback: bool = True

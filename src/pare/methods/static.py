@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pare.artifacts import seal
 from pare.errors import MissingExtra
 from pare.families.trimming import trim
-from pare.methods.base import BuildContext
+from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
 from pare.methods.linear import eight_bits
 from pare.runtimes.arrays import ARRAYS, TOKENIZER
@@ -44,6 +44,9 @@ class Static:
     probabilities (at temperature ``SOFT``) beside the labels. Where there is a teacher, texts without a label are learnt
     from too, as many as make ``most`` texts with those of train, drawn by the seed.
     """
+
+    takes: ClassVar[tuple[str, ...]] = (BASE, "encoder")
+    gives: ClassVar[str] = "static"
 
     tokens: Annotated[int, Meta(ge=100)] = 6000
     width: Annotated[int, Meta(ge=8, le=4096)] = 128

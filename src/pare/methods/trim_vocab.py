@@ -9,7 +9,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -34,6 +34,9 @@ class TrimVocab:
 
     Raises InputError where a value is below 1.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    gives: ClassVar[str] = ""
 
     tokens: int = 5000
     min_uses: int = 2

@@ -8,6 +8,7 @@ from typing import Any
 
 from pare.errors import InputError, MissingExtra
 from pare.runtimes.base import Engine
+from pare.runtimes.modules import read_module
 from pare.runtimes.tagging import scorer
 from pare.runtimes.text import Ids, Infer, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
@@ -43,13 +44,9 @@ def _forward(folder: Path, threads: int) -> Infer:
     """The backbone, pooling and head of a folder as one call."""
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoModel
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        backbone = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+        backbone = read_module(folder).eval()
         head = load_file(folder / "head.safetensors")
         pooling = json.loads((folder / "pooling.json").read_bytes())["pooling"]
     except (OSError, KeyError, ValueError) as error:

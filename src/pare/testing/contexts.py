@@ -9,7 +9,7 @@ from typing import Any
 
 from pare.kinds import MARK, NOTHING
 from pare.methods.base import BuildContext
-from pare.testing.tiny import tiny_encoder
+from pare.testing.tiny import tiny_decoder, tiny_encoder
 from pare.types import Artifact, Kind, Sample
 
 LABELS = ("card", "money", "phone")
@@ -92,3 +92,22 @@ def tiny_context(
         progress=progress,
         kind=kind,
     )
+
+
+def tiny_stories(rows: int = 60) -> list[Sample]:
+    """Prompts with the answers to give: a count that goes on, so that a small decoder can learn it."""
+    numbers = ("one", "two", "three", "four", "five", "six")
+    made = []
+    for i in range(rows):
+        said = [numbers[(i + step) % len(numbers)] for step in range(5)]
+        made.append(Sample(id=f"{i:04x}", text=" ".join(said[:2]), label=" " + " ".join(said[2:]), unit=str(i)))
+    return made
+
+
+def tiny_writing(folder: Path, family: str = "llama", **more: Any) -> BuildContext:
+    """``tiny_context`` for a decoder (kind ``generate``): its base is a tiny random one. Needs torch and transformers."""
+    stories = tiny_stories()
+    base = folder / f"base-{family}"
+    if not base.is_dir():
+        tiny_decoder(base, family, [sample.text + sample.label for sample in stories])
+    return replace(tiny_context(folder, family, samples=stories, **more), labels=(), kind="generate", dev=stories[:12])

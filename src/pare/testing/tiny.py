@@ -1,4 +1,4 @@
-"""Random encoders of a few thousand parameters, with real tokenizers, in Hugging Face form."""
+"""Random encoders and decoders of a few thousand parameters, with real tokenizers, in Hugging Face form."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+_CORPUS = ["where is my card", "i lost my phone", "top up failed again", "exchange rates please"]
 WIDTH, INNER, LAYERS, HEADS, POSITIONS = 16, 32, 3, 2, 64
 
 
@@ -30,9 +31,40 @@ def tiny_encoder(folder: Path, family: str = "bert", words: Sequence[str] = (), 
     return folder
 
 
+def tiny_decoder(folder: Path, family: str = "llama", words: Sequence[str] = (), *, seed: int = 0, **more: Any) -> Path:
+    """``tiny_encoder`` for a decoder: ``more`` are entries of its config (``tie_word_embeddings`` and the like)."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = plain_bpe(list(words) or _CORPUS, 400)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(seed)
+    end = tokenizer.token_to_id("</s>")
+    config = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "max_position_embeddings": POSITIONS,
+        "pad_token_id": end,
+        "bos_token_id": tokenizer.token_to_id("<s>"),
+        "eos_token_id": end,
+        "hidden_size": 2 * WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 2 * HEADS,
+        "num_key_value_heads": HEADS,
+        "head_dim": 8,
+    }
+    if family.startswith("gemma"):
+        config |= {"sliding_window": 16, "query_pre_attn_scalar": 8}
+    made = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **(config | more)))
+    made.save_pretrained(folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    return folder
+
+
 def tiny_tokenizer(family: str, words: Sequence[str], size: int = 400) -> Tokenizer:
     """The family's kind of tokenizer (WordPiece, byte-level BPE or Unigram), trained on ``words``."""
-    corpus = list(words) or ["where is my card", "i lost my phone", "top up failed again", "exchange rates please"]
+    corpus = list(words) or _CORPUS
     return _TOKENIZERS.get(family, _wordpiece)(corpus, size)
 
 
@@ -59,6 +91,21 @@ def _bytes_bpe(corpus: Sequence[str], size: int) -> Tokenizer:
         trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     return _framed(made, "<s>", "</s>")
+
+
+def plain_bpe(corpus: Sequence[str], size: int) -> Tokenizer:
+    """Byte-level BPE as decoders have it: nothing is put around a text."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=["<s>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(corpus, trainer)
+    return made
 
 
 def _unigram(corpus: Sequence[str], size: int) -> Tokenizer:

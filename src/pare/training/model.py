@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pare.errors import InputError
 from pare.families import family_of, read_config
 from pare.families.pooling import Pooling, read_pooling
+from pare.runtimes.modules import read_module
 
 HEAD = "head.safetensors"
 POOLING = "pooling.json"
@@ -68,7 +69,7 @@ def load_encoder(
     """
     config = read_config(folder)
     family = family_of(config)
-    backbone = _load_backbone(folder, family.has_pooler, train)
+    backbone = read_module(folder, pooler=not family.has_pooler, eager=train)
     pooling = pooling or read_pooling(folder, family.pooling)
     width = int(config[family.width_key])
     if (folder / HEAD).is_file():
@@ -104,19 +105,6 @@ def new_head(width: int, classes: int, seed: int) -> nn.Linear:
         head.weight.normal_(0.0, 0.02, generator=generator)
         head.bias.zero_()
     return head
-
-
-def _load_backbone(folder: Path, has_pooler: bool, train: bool) -> nn.Module:
-    from transformers import AutoModel
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    options: dict[str, Any] = {"add_pooling_layer": False} if has_pooler else {}
-    if train:
-        options["attn_implementation"] = "eager"
-    backbone: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **options)
-    return backbone
 
 
 def _pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

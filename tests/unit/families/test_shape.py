@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 
 from pare.errors import InputError
-from pare.families import FAMILIES, family_of, read_config
+from pare.families import ENCODERS, family_of, read_config
 from pare.testing.tiny import tiny_encoder
 
 pytest.importorskip("transformers")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENCODERS)
 def test_a_shape_counts_exactly_the_parameters_of_the_model(family: str, tmp_path: Path) -> None:
     from pare.training.model import load_encoder
 
@@ -24,7 +24,7 @@ def test_a_shape_counts_exactly_the_parameters_of_the_model(family: str, tmp_pat
     assert words == model.backbone.get_submodule(family_of(config).words).weight.numel()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENCODERS)
 def test_each_part_is_as_large_as_its_weights(family: str, tmp_path: Path) -> None:
     from pare.training.model import load_encoder
 

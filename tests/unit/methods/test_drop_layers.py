@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pare.errors import InputError
-from pare.families import FAMILIES
+from pare.families import ENCODERS
 from pare.methods.drop_layers import DropLayers, spaced
 from pare.methods.finetune import Finetune
 from pare.testing.contexts import tiny_context
@@ -18,7 +18,7 @@ def teacher(folder: Path, family: str) -> Artifact:
     return Finetune(epochs=1).apply(None, tiny_context(folder, family), folder / "teacher")
 
 
-CASES = [(family, keep) for family in FAMILIES for keep in (1, 2, 3) if (family, keep) != ("modernbert", 1)]
+CASES = [(family, keep) for family in ENCODERS for keep in (1, 2, 3) if (family, keep) != ("modernbert", 1)]
 
 
 @pytest.mark.parametrize(("family", "keep"), CASES)

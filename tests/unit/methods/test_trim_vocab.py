@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pare.errors import InputError
-from pare.families import FAMILIES
+from pare.families import ENCODERS
 from pare.methods.base import BuildContext
 from pare.methods.finetune import Finetune
 from pare.methods.trim_vocab import TrimVocab
@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 FACTS = DataFacts(classes=3, rows=60, tokens_per_row=10)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENCODERS)
 def test_texts_of_kept_tokens_get_the_same_logits_from_a_smaller_model(family: str, tmp_path: Path) -> None:
     from pare.training.batching import tokenize
     from pare.training.model import load_encoder
