@@ -74,6 +74,9 @@ class Method(Protocol):
     ``takes`` are the formats of parents that it works on (``BASE`` for none), ``gives`` is the format that it writes: empty
     where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
     runs (``methods/recipe.py``).
+
+    Two class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"), and
+    ``taught``, True where the method needs a teacher.
     """
 
     @property

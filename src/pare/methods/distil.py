@@ -34,6 +34,7 @@ class Distil:
 
     takes: ClassVar[tuple[str, ...]] = ("encoder",)
     gives: ClassVar[str] = ""
+    taught: ClassVar[bool] = True
 
     epochs: float = 2.0
     copies: int = 4

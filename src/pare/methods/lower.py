@@ -37,6 +37,7 @@ class Lower:
     """``to``: the format to write, ``openvino`` or ``onnx``."""
 
     takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    once: ClassVar[str] = "lowering"
 
     to: Literal["openvino", "onnx"] = "openvino"
 

@@ -47,6 +47,7 @@ class Quantize:
 
     takes: ClassVar[tuple[str, ...]] = ("openvino",)
     gives: ClassVar[str] = ""
+    once: ClassVar[str] = "quantisation"
 
     scheme: Literal["weight_only", "full"] = "full"
     rollback: bool = True

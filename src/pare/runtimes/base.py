@@ -1,9 +1,12 @@
-"""The runtime seam: an artifact, as it is, becomes an engine. What is scored, timed and served is this engine."""
+"""The runtime seam: an artifact, as it is, becomes an engine. What is scored, timed and served is this engine.
+
+A decoder's engine is a ``Generator``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,31 @@ class Engine(Protocol):
 
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction a text, with the artifact's temperature and threshold applied."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the engine holds."""
+        ...
+
+
+class Token(NamedTuple):
+    """A generated token, and the text that it adds: empty while a character is not whole."""
+
+    id: int
+    text: str
+
+
+class Generator(Protocol):
+    """A loaded decoder (kind ``generate``): a prompt in, tokens out. ``facts`` says how it runs."""
+
+    facts: Mapping[str, str]
+
+    def surprisal(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+        """How many bits each answer costs after its prompt, (pairs,): the sum of -log2 of its tokens' probabilities."""
+        ...
+
+    def generate(self, prompt: str, most: int) -> Iterator[Token]:
+        """The likeliest continuation, token by token, until the model ends it or ``most`` tokens are made."""
         ...
 
     def close(self) -> None:
