@@ -19,7 +19,7 @@ from pare.errors import InputError, nearest
 from pare.methods.base import BuildContext, Method
 from pare.types import Step
 
-__all__ = ["METHODS", "BuildContext", "Method", "method", "methods"]
+__all__ = ["METHODS", "BuildContext", "Method", "method", "method_type", "methods", "parameters"]
 
 METHODS: dict[str, str] = {
     "linear": "pare.methods.linear:Linear",
@@ -48,17 +48,29 @@ def method(step: Step) -> Method:
 
     Raises InputError where there is no such method, a parameter is unknown or missing, or a value breaks its rule.
     """
+    return _configure(step.method, method_type(step.method), step.params)
+
+
+def method_type(name: str) -> type[Any]:
+    """The dataclass of a method: its fields are the parameters. Raises InputError where no method has that name."""
     table = methods()
-    if step.method not in table:
-        raise InputError(f"no method is called {step.method!r}: {nearest(step.method, table)}")
-    module, _, attribute = table[step.method].partition(":")
-    kind = getattr(import_module(module), attribute)
-    return _configure(step.method, kind, step.params)
+    if name not in table:
+        raise InputError(f"no method is called {name!r}: {nearest(name, table)}")
+    module, _, attribute = table[name].partition(":")
+    found: type[Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def parameters(name: str) -> dict[str, Any]:
+    """The parameters of a method with their types, in order: the first is the one that ``name:VALUE`` sets."""
+    kind = method_type(name)
+    rules = get_type_hints(kind, include_extras=True)
+    return {field.name: rules[field.name] for field in dataclasses.fields(kind) if field.init}
 
 
 def _configure(name: str, kind: type[Any], params: Mapping[str, Any]) -> Method:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    rules = get_type_hints(kind, include_extras=True)
+    rules = parameters(name)
     for key, value in params.items():
         if key not in fields:
             raise InputError(f"{name} has no parameter {key!r}: {nearest(key, fields)}")
