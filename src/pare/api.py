@@ -16,7 +16,7 @@ from pare.data.read import Columns
 from pare.errors import InputError, Interrupted, MissingExtra
 from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
-from pare.kinds import kind_of
+from pare.kinds import KINDS, kind_of
 from pare.logs import read_log
 from pare.logs.contract import Contract
 from pare.remote import Progress
@@ -64,6 +64,7 @@ __all__ = [
 ]
 
 RUNS = Path("runs")
+NO_DECODERS = "pare build builds decoders; find for kind generate is not there yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,11 @@ def find(task: Task | str | Path, run: str | Path | None = None, listener: Liste
 
 
 def _check_models(task: Task) -> None:
-    """Refuses an unknown base or reference before a run belongs to it. A missing extra is left to the study."""
+    """Refuses an unknown base or reference, and what no study can be on, before a run belongs to it. A missing extra is left
+    to the study.
+    """
+    if task.kind == "generate":
+        raise InputError(f"kind must be one of {', '.join(KINDS)} for a study but got generate; {NO_DECODERS}")
     if task.reference != "finetune" and not task.has_incumbent:
         if not Path(task.reference).exists():
             raise InputError(
@@ -112,7 +117,9 @@ def _check_models(task: Task) -> None:
             )
         artifact_at(task.reference)
     with suppress(MissingExtra):
-        family_of(read_config(bases.locate(task.base)))
+        family = family_of(read_config(bases.locate(task.base)))
+        if family.decoder:
+            raise InputError(f"base {task.base} is a decoder ({family.name}); {NO_DECODERS}")
 
 
 def load(path: str | Path, runtime: str | None = None, threads: int | None = None) -> Engine:

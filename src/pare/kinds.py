@@ -1,4 +1,4 @@
-"""What a model answers: one label, several labels, or a tag for each word.
+"""What a model answers: one label, several labels, a tag for each word, or a text (kind ``generate``).
 
 Everything that differs between these kinds of task is here; the rooms above work on arrays whose first axis is the
 samples. With C classes and texts of at most W words (``text.split()``), logits, targets and decisions are
@@ -11,7 +11,9 @@ kind           logits         targets      a cell of the target column
 ``tag``        (n, W, C)      (n, W)       ``O B-person I-person``, one tag a word
 =============  =============  ===========  ===========================================================
 
-Where a text has fewer than W words, logits are NaN and targets and decisions are -1.
+Where a text has fewer than W words, logits are NaN and targets and decisions are -1. Kind ``generate`` has no classes and
+none of these arrays: its cells are answers as they are, and a model is scored by what they cost it
+(``evaluation/surprisal.py``).
 """
 
 from __future__ import annotations
@@ -23,9 +25,24 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pare.errors import InputError
 from pare.types import Entity, Kind
 
-__all__ = ["KINDS", "MARK", "NOTHING", "OUTSIDE", "Span", "TaskKind", "classes_of", "entities", "kind_of", "spans"]
+__all__ = [
+    "CELLS",
+    "KINDS",
+    "MARK",
+    "NOTHING",
+    "OUTSIDE",
+    "CellKind",
+    "Span",
+    "TaskKind",
+    "cells_of",
+    "classes_of",
+    "entities",
+    "kind_of",
+    "spans",
+]
 
 Ints = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -39,8 +56,8 @@ OUTSIDE = "O"
 """The tag of a word that is part of no entity (BIO: B- begins an entity, I- continues it)."""
 
 
-class TaskKind(Protocol):
-    """One kind of task. ``classes`` are the model's labels or tags, in the order of the logits' last axis."""
+class CellKind(Protocol):
+    """What a target's cells are in one kind of task."""
 
     name: Kind
     metric: str
@@ -49,6 +66,10 @@ class TaskKind(Protocol):
     def parts(self, cell: str) -> tuple[str, ...]:
         """The classes that a cell names, each once, sorted."""
         ...
+
+
+class TaskKind(CellKind, Protocol):
+    """A kind of task with classes: the model's labels or tags, in the order of the logits' last axis."""
 
     def targets(self, cells: Sequence[str], classes: Sequence[str]) -> Ints:
         """Cells as class indices. Raises KeyError where one names another class."""
@@ -174,15 +195,37 @@ class Tag:
         return np.asarray(np.where(np.isnan(sure), 1.0, sure).min(axis=1, initial=1.0))
 
 
+class Generate:
+    """A text: the answer to a prompt. It names no class."""
+
+    name: Kind = "generate"
+    metric = "bits_per_byte"
+
+    def parts(self, cell: str) -> tuple[str, ...]:
+        return ()
+
+
 KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Classify(), Multilabel(), Tag())}
+"""The kinds with classes."""
+CELLS: dict[str, CellKind] = {**KINDS, "generate": Generate()}
+"""Every kind of task."""
 
 
 def kind_of(name: Kind) -> TaskKind:
-    """The kind of that name."""
+    """The kind of that name. Raises InputError for ``generate``, which has no classes."""
+    if name not in KINDS:
+        raise InputError(
+            f"this takes models of kind {', '.join(KINDS)} but got kind {name}; pare build scores such models"
+        )
     return KINDS[name]
 
 
-def classes_of(kind: TaskKind, cells: Iterable[str]) -> tuple[str, ...]:
+def cells_of(name: Kind) -> CellKind:
+    """The kind of that name, as far as its cells are concerned."""
+    return CELLS[name]
+
+
+def classes_of(kind: CellKind, cells: Iterable[str]) -> tuple[str, ...]:
     """Every class that the cells name, sorted."""
     return tuple(sorted({part for cell in cells for part in kind.parts(cell)}))
 

@@ -83,7 +83,8 @@ def command(
     elif labels is not None:
         raise InputError("--labels is for a job of a log: give --job too, or name the label's column with --target")
     task = _task(source, given)
-    bar_metric(task.bar.metric, task.kind)
+    if task.kind != "generate":
+        bar_metric(task.bar.metric, task.kind)
     if task_only and as_json:
         emit(task)
     elif task_only or not (as_json or source.endswith(TASK_FILES)):
@@ -138,7 +139,7 @@ def _task(source: str, given: dict[str, Any]) -> Task:
         return with_flags(Task.read(source, metrics=metrics), given, metrics=metrics)
     given = with_columns(given)
     for needed in ("data.input", "data.target"):
-        if needed not in given:
+        if given.get(needed) is None:
             raise InputError(f"{source} is data, so {flag(needed)} must name a column; or give a task.yaml")
     named = {name.split(".")[-1]: value for name, value in given.items()}
     return Task.of(source, metrics=metrics, **named)

@@ -46,6 +46,8 @@ def target_cell(value: Any, kind: Kind, column: str, file: str, line: int) -> st
         if isinstance(value, list | tuple) or (isinstance(value, str) and _is_list(value)):
             _refuse_several(_shown(value), column, file, line)
         return plain(value, column, file, line).strip()
+    if kind == "generate":
+        return plain(value, column, file, line)
     if kind == "multilabel":
         return _labels(value, column, file, line)
     return _tags(value, column, file, line)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from pare.data.read import Row
 from pare.errors import InputError
-from pare.kinds import MARK, TaskKind
+from pare.kinds import MARK, CellKind
 from pare.types import Kind, Quarantined, Sample, Side
 
 __all__ = [
@@ -45,11 +45,15 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A row that is in, with its sample and the form in which exact duplicates are compared."""
+    """A row that is in, with its sample, the text by which duplicates are told, and its exact form.
+
+    That text is the row's; of a prompt with its answer both, for many rows may have one prompt, or none.
+    """
 
     row: Row
     sample: Sample
     form: str
+    told_by: str
 
 
 def exact_form(text: str) -> str:
@@ -71,48 +75,55 @@ def digest(*parts: str, size: int = 8) -> str:
     return hashed.hexdigest()
 
 
-def keep(row: Row, copy: int = 0) -> Kept:
-    """A row as a sample. Without a unit of its own, a row's unit is its text. ``copy`` counts equal rows that stay."""
-    form = exact_form(row.text)
+def keep(row: Row, copy: int = 0, kind: Kind = "classify") -> Kept:
+    """A row as a sample. Without a unit of its own, a row's unit is its text. ``copy`` counts equal rows that stay.
+
+    Of kind ``generate`` rows with one prompt are one unit; where the prompt is empty, the answer is the unit.
+    """
+    told_by = f"{row.text}\n{row.label}" if kind == "generate" else row.text
+    form = exact_form(told_by)
     parts = (row.text, row.label) if copy == 0 else (row.text, row.label, str(copy))
-    unit = row.unit or digest(form)
-    return Kept(row, Sample(digest(*parts), row.text, row.label, unit, row.slice, row.time, row.answer), form)
+    unit = row.unit or digest(exact_form(row.text) or form)
+    return Kept(row, Sample(digest(*parts), row.text, row.label, unit, row.slice, row.time, row.answer), form, told_by)
 
 
 def set_aside(row: Row, reason: str) -> Quarantined:
     return Quarantined(row.file, row.line, reason, row.text, row.label)
 
 
-def keep_sealed(rows: Iterable[Row]) -> list[Kept]:
+def keep_sealed(rows: Iterable[Row], kind: Kind = "classify") -> list[Kept]:
     """All rows of a sealed file. Equal rows stay too, told apart by their ids."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for row in rows:
-        kept.append(keep(row, seen[row.text, row.label]))
+        kept.append(keep(row, seen[row.text, row.label], kind))
         seen[row.text, row.label] += 1
     return kept
 
 
 def keep_seen(samples: Iterable[Sample]) -> list[Kept]:
     """Samples whose rows were read at another time, to compare others with."""
-    return [Kept(Row("", 0, s.text, s.label, s.unit), s, exact_form(s.text)) for s in samples]
+    return [Kept(Row("", 0, s.text, s.label, s.unit), s, exact_form(s.text), s.text) for s in samples]
 
 
-def keep_one(rows: Iterable[Row], recorded: Mapping[str, Side]) -> tuple[list[Kept], list[Quarantined]]:
-    """Of each text one row, none where the labels contradict each other; the rest is set aside.
+def keep_one(
+    rows: Iterable[Row], recorded: Mapping[str, Side], kind: Kind = "classify"
+) -> tuple[list[Kept], list[Quarantined]]:
+    """Of each text one row, none where the labels contradict each other; the rest is set aside. Of kind ``generate`` two
+    answers to one prompt contradict nothing.
 
     Which row stays does not depend on the order of rows: a recorded one (which also outlasts a contradiction), else the
     one of the smallest id.
     """
     by_form: dict[str, list[Kept]] = defaultdict(list)
     for row in rows:
-        kept = keep(row)
+        kept = keep(row, kind=kind)
         by_form[kept.form].append(kept)
     stays: list[Kept] = []
     aside: list[Quarantined] = []
     for group in by_form.values():
         first = min(group, key=lambda kept: _precedence(kept, recorded))
-        disputed = any(kept.sample.label != first.sample.label for kept in group)
+        disputed = kind != "generate" and any(kept.sample.label != first.sample.label for kept in group)
         if not disputed or first.sample.id in recorded:
             stays.append(first)
             aside += [set_aside(kept.row, _repeats(kept, first)) for kept in group if kept is not first]
@@ -129,7 +140,7 @@ def _precedence(kept: Kept, recorded: Mapping[str, Side]) -> tuple[bool, bool, s
 
 def _repeats(kept: Kept, first: Kept) -> str:
     place = line_of(first.row, kept.row)
-    if kept.sample.label == first.sample.label:
+    if kept.sample.label == first.sample.label or kept.told_by != kept.row.text:
         return f"duplicate of {place}"
     return f"same text as {place}, which was there before and is labelled {first.sample.label}"
 
@@ -153,7 +164,7 @@ def set_beside_aside(
     """
     from pare.data.near import near_groups
 
-    near: list[int] = near_groups([item.row.text for item in [*kept, *sealed]]).tolist()
+    near: list[int] = near_groups([item.told_by for item in [*kept, *sealed]]).tolist()
     if not sealed:
         return list(kept), [], near
     forms, units = {item.form for item in sealed}, {item.sample.unit for item in sealed}
@@ -188,7 +199,7 @@ def rare_labels(counts: Mapping[str, int]) -> tuple[frozenset[str], int]:
     return frozenset(label for label, n in counts.items() if n < minimum), minimum
 
 
-def merge_rare(kept: Sequence[Kept], rare: Collection[str], kind: TaskKind) -> list[Kept]:
+def merge_rare(kept: Sequence[Kept], rare: Collection[str], kind: CellKind) -> list[Kept]:
     """The rows with rare labels renamed to ``other``, once a row. Ids stay, so that the recorded membership holds."""
 
     def merged(cell: str) -> str:
@@ -204,7 +215,7 @@ def unpaired(row: Row, kind: Kind) -> str:
     return f"tags that do not fit the words of the row: {tags} for {words}" if kind == "tag" and tags != words else ""
 
 
-def unfit(row: Row, labels: Collection[str], kind: TaskKind, origin: str = "") -> str:
+def unfit(row: Row, labels: Collection[str], kind: CellKind, origin: str = "") -> str:
     """Why a row, named by its ``origin``, cannot join others of these ``labels``; empty where it can."""
     if not row.text.strip() or not row.label:
         return f"{origin}text or label empty"

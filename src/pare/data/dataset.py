@@ -31,11 +31,13 @@ from pare.data.read import Columns, Row, rows
 from pare.data.sealed import Sealed, row_hash
 from pare.data.split import assign, group_rows, one_of_alike
 from pare.errors import InputError
-from pare.kinds import TaskKind, classes_of, kind_of
+from pare.kinds import CellKind, cells_of, classes_of, kind_of
 from pare.types import DataSpec, Kind, Quarantined, Sample, Side
 
 __all__ = ["Dataset", "Facts", "Membership", "Sealed", "prepare", "prepare_more", "screen", "write_quarantine"]
 
+LEAST_ANSWERS = 8
+"""The fewest rows of kind ``generate`` that can be split: so many groups fill all sides."""
 EMPTY = " empty"
 """How the reason ends that a row is set aside because a cell is empty."""
 
@@ -159,15 +161,15 @@ def _joined(dataset: Dataset, extra: Extra) -> Dataset:
 
 def _split(spec: DataSpec, recorded: Membership, kind: Kind) -> _Split:
     """Reads, cleans and splits the real rows."""
-    task = kind_of(kind)
+    task = cells_of(kind)
     read = _read(spec, kind)
     main, aside_unfit = _whole(read, spec, task)
     if kind == "classify":
         refuse_several(main)
     elif kind == "multilabel":
         refuse_several(main, (",",))
-    sealed = keep_sealed(row for row in main if row.sealed)
-    kept, aside_same = keep_one((row for row in main if not row.sealed), recorded)
+    sealed = keep_sealed((row for row in main if row.sealed), kind)
+    kept, aside_same = keep_one((row for row in main if not row.sealed), recorded, kind)
     kept, aside_rare, rare, minimum = _set_rare_aside(kept, spec, recorded, task)
     rest, aside_beside, near = set_beside_aside(kept, sealed)
     groups = group_rows([item.sample for item in rest], near)
@@ -210,7 +212,7 @@ def prepare_more(
     fresh: list[Row] = []
     aside: list[Quarantined] = []
     for row in rows(path, columns):
-        why = unfit(row, labels, kind_of(kind))
+        why = unfit(row, labels, cells_of(kind))
         if why:
             aside.append(set_aside(row, why))
         else:
@@ -243,12 +245,13 @@ def _read(spec: DataSpec, kind: Kind) -> list[Row]:
     return found
 
 
-def _whole(read: Sequence[Row], spec: DataSpec, kind: TaskKind) -> tuple[list[Row], list[Quarantined]]:
+def _whole(read: Sequence[Row], spec: DataSpec, kind: CellKind) -> tuple[list[Row], list[Quarantined]]:
     """The rows that have a text, a label (and a time, to cut by) that fit each other; the others are set aside."""
     whole: list[Row] = []
     aside: list[Quarantined] = []
     for row in read:
-        needed = {spec.input: row.text.strip(), spec.target: row.label} | ({spec.time: row.time} if spec.time else {})
+        needed = {} if kind.name == "generate" else {spec.input: row.text.strip()}
+        needed |= {spec.target: row.label.strip()} | ({spec.time: row.time} if spec.time else {})
         missing = [name for name, value in needed.items() if not value]
         if missing:
             aside.append(set_aside(row, f"{' and '.join(missing)}{EMPTY}"))
@@ -256,6 +259,12 @@ def _whole(read: Sequence[Row], spec: DataSpec, kind: TaskKind) -> tuple[list[Ro
             aside.append(set_aside(row, reason))
         else:
             whole.append(row)
+    if kind.name == "generate":
+        if len(whole) < LEAST_ANSWERS:
+            raise InputError(
+                f"{spec.path}: {spec.target} must hold {LEAST_ANSWERS} answers or more but has {len(whole)}; add rows"
+            )
+        return whole, aside
     labels = classes_of(kind, {row.label for row in whole})
     if len(labels) < 2:
         found = f"only {labels[0]}" if labels else "none"
@@ -271,7 +280,7 @@ def _whole(read: Sequence[Row], spec: DataSpec, kind: TaskKind) -> tuple[list[Ro
 
 
 def _set_rare_aside(
-    kept: Sequence[Kept], spec: DataSpec, recorded: Membership, kind: TaskKind
+    kept: Sequence[Kept], spec: DataSpec, recorded: Membership, kind: CellKind
 ) -> tuple[list[Kept], list[Quarantined], dict[str, int], int]:
     """Sets rows that name a rare label aside, or merges the labels. One with recorded sealed rows is never rare."""
     counts = _counts((item.sample for item in kept), kind)
@@ -293,7 +302,7 @@ def _set_rare_aside(
     return stay, aside, named, minimum
 
 
-def _counts(samples: Iterable[Sample], kind: TaskKind) -> Counter[str]:
+def _counts(samples: Iterable[Sample], kind: CellKind) -> Counter[str]:
     """How many samples name each class."""
     return Counter(part for sample in samples for part in kind.parts(sample.label))
 
@@ -304,12 +313,14 @@ def _least(minimum: int) -> int:
 
 
 def _learnable(
-    placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec, kind: TaskKind
+    placed: Sequence[tuple[Kept, Side]], rare: Mapping[str, int], minimum: int, spec: DataSpec, kind: CellKind
 ) -> tuple[list[tuple[Kept, Side]], list[Quarantined]]:
     """Sets aside the classes that have too few train rows. Raises InputError where fewer than two are left.
 
     A row that goes because of one of its labels may leave too few of another, so this is repeated until nothing goes.
     """
+    if kind.name == "generate":
+        return list(placed), []
     few = _least(minimum)
     trained = _counts((item.sample for item, side in placed if side == "train"), kind)
     if spec.rare == "other" and OTHER in trained:
@@ -337,7 +348,7 @@ def _learnable(
 
 
 def _dataset(
-    placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts, kind: TaskKind
+    placed: Sequence[tuple[Kept, Side]], aside: Sequence[Quarantined], facts: Facts, kind: CellKind
 ) -> Dataset:
     ordered = sorted(placed, key=lambda pair: pair[0].sample.id)
     of: dict[Side, tuple[Sample, ...]] = {

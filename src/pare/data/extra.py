@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pare.data.clean import Kept, digest, exact_form, keep, keep_one, set_aside, set_beside_aside, unfit
 from pare.data.read import Columns, MissingColumn, Row, is_conll, rows, text_lines
-from pare.kinds import kind_of
+from pare.kinds import cells_of
 from pare.types import DataSpec, Kind, Quarantined, Sample, Side
 
 __all__ = ["Extra", "read_extra", "screen_synthetic", "seen_key"]
@@ -71,7 +71,7 @@ def screen_synthetic(
     fit: list[Row] = []
     out: list[Quarantined] = []
     for row in read:
-        why = unfit(row, labels, kind_of(kind), "synthetic ")
+        why = unfit(row, labels, cells_of(kind), "synthetic ")
         out += [set_aside(row, why)] if why else []
         fit += [] if why else [row]
     kept, same = keep_one(fit, {})

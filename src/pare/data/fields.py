@@ -14,12 +14,14 @@ from decimal import Decimal
 from typing import Any
 
 from pare.errors import InputError, nearest
-from pare.kinds import KINDS
+from pare.kinds import CELLS
 
 __all__ = ["DEFAULT_METRICS", "FIELDS", "SECTIONS", "TAG", "WORD", "Field", "check", "flag", "with_columns"]
 
 WORD, TAG = "word", "tag"
 """The names of a CoNLL file's first and last column: what a task of kind tag reads where it names no columns."""
+NO_COLUMN = ""
+"""The column of prompts where there is none: every prompt is empty."""
 LADDER = ("linear", "static", "encoder", "students")
 
 
@@ -43,11 +45,17 @@ class Field:
 
 
 def with_columns(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's dotted fields with the columns of a CoNLL file, where its kind is tag and it names none."""
-    if flat.get("kind") != "tag":
+    """A task's dotted fields with the columns of a CoNLL file, where its kind is tag and it names none; and with no
+    column of prompts where its kind is generate and it names none.
+    """
+    implied = _IMPLIED.get(str(flat.get("kind")))
+    if implied is None:
         return dict(flat)
     named = {name: value for name, value in flat.items() if value is not None}
-    return {"data.input": WORD, "data.target": TAG, **named}
+    return {**implied, **named}
+
+
+_IMPLIED = {"tag": {"data.input": WORD, "data.target": TAG}, "generate": {"data.input": NO_COLUMN}}
 
 
 def flag(name: str) -> str:
@@ -89,8 +97,10 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _text(rule: str = "a text") -> Callable[[Any], str]:
+def _text(rule: str = "a text", *, empty: bool = False) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
+        if empty and value == "":
+            return ""
         if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
             raise _Broken(rule)
         return value
@@ -212,7 +222,7 @@ def _candidates(value: Any) -> tuple[str, ...]:
 
 _POINTS = "between 0 and 1 (absolute points)"
 
-DEFAULT_METRICS = ", ".join(f"{kind.metric} for {name}" for name, kind in KINDS.items())
+DEFAULT_METRICS = ", ".join(f"{kind.metric} for {name}" for name, kind in CELLS.items())
 """The metric of the bar of each kind of task, in words."""
 
 FIELDS: Mapping[str, Field] = {
@@ -221,21 +231,21 @@ FIELDS: Mapping[str, Field] = {
         Field("name", _name, "names the run's folder; default: the data file's name"),
         Field(
             "kind",
-            _choice(*KINDS),
-            "what the model answers: one label a text, several labels, or a tag for each word",
+            _choice(*CELLS),
+            "what the model answers: one label a text, several labels, a tag for each word, or a text",
             "classify",
         ),
         Field("data.path", _text(), "CSV, TSV, JSONL, Parquet, CoNLL, a folder or hub id of a data set", required=True),
         Field(
             "data.input",
-            _text("a column's name"),
-            "the column that holds the text (kind tag: the words; default: word)",
+            _text("a column's name", empty=True),
+            "the column that holds the text (kind tag: the words; default: word; kind generate: the prompt, or none)",
             required=True,
         ),
         Field(
             "data.target",
             _text("a column's name"),
-            "the column that holds the label (kind tag: the tags; default: tag)",
+            "the column that holds the label (kind tag: the tags; default: tag; kind generate: the answer)",
             required=True,
         ),
         Field(

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from pare.data.clean import Kept, line_of, set_aside
 from pare.errors import InputError
-from pare.kinds import KINDS, NOTHING, TaskKind
+from pare.kinds import KINDS, NOTHING, CellKind
 from pare.types import Quarantined, Sample, Side
 
 __all__ = ["GIANT_SHARE", "SHARES", "assign", "group_rows", "one_of_alike"]
@@ -67,7 +67,7 @@ def assign(
     by_time: bool,
     recorded: Mapping[str, Side],
     least: int = 1,
-    kind: TaskKind = KINDS["classify"],
+    kind: CellKind = KINDS["classify"],
 ) -> list[Side]:
     """The side of each row. A ``test_share`` of 0 seals nothing (the sealed rows are a file of their own).
 
@@ -133,7 +133,7 @@ def _stays_first(item: Kept, recorded: Mapping[str, Side], by_time: bool) -> tup
 class _Draw:
     """What decides a group's side: its member of smallest rank, its size, and what is recorded of it."""
 
-    def __init__(self, samples: Sequence[Sample], recorded: Mapping[str, Side], rows: int, kind: TaskKind) -> None:
+    def __init__(self, samples: Sequence[Sample], recorded: Mapping[str, Side], rows: int, kind: CellKind) -> None:
         ranked = sorted({sample.unit for sample in samples}, key=lambda unit: _uniform("rank", unit))
         self.unit = ranked[0]
         self.size = len(samples)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pare.data.fields import FIELDS, LADDER, SECTIONS, check, flag, with_columns
 from pare.errors import InputError, nearest
-from pare.kinds import kind_of
+from pare.kinds import cells_of
 from pare.types import Bar, Budget, DataSpec, Kind, Limits
 
 __all__ = ["Task", "with_flags"]
@@ -140,7 +140,7 @@ def with_flags(task: Task, flags: Mapping[str, Any], *, metrics: Collection[str]
     flat = {name: _get(task, name) for name in FIELDS}
     if ("bar.within" in given) != ("bar.at_least" in given):
         flat["bar.within"] = flat["bar.at_least"] = None
-    if "kind" in given and task.bar.metric == kind_of(task.kind).metric:
+    if "kind" in given and task.bar.metric == cells_of(task.kind).metric:
         flat["bar.metric"] = None
     changed = _build(flat | given, flag, task.name)
     _check_metric(changed, metrics, "--metric")
@@ -228,9 +228,15 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
             f"{where('incumbent')} needs its logged answers but reference is {values['reference']}; "
             "name their column: reference column:NAME"
         )
+    if values["kind"] == "generate":
+        _check_generate(values, where)
+    elif not values["data.input"]:
+        raise InputError(
+            f"{where('data.input')} must be a column's name for kind {values['kind']} but got an empty text"
+        )
     if values["kind"] == "tag" and values["data.rare"] != "quarantine":
         raise InputError(f"{where('data.rare')} must be quarantine for kind tag but got {values['data.rare']}")
-    values["bar.metric"] = values["bar.metric"] or kind_of(values["kind"]).metric
+    values["bar.metric"] = values["bar.metric"] or cells_of(values["kind"]).metric
     parts = {
         part: kind(**{field.name: values[f"{part}.{field.name}"] for field in fields(kind)})
         for part, kind in _PARTS.items()
@@ -240,12 +246,23 @@ def _build(flat: Mapping[str, Any], where: Any, name: str) -> Task:
     return Task(**rest, **parts)
 
 
+def _check_generate(values: Mapping[str, Any], where: Any) -> None:
+    """Refuses what a task of kind generate cannot have: other rows to train on, and a metric of labels."""
+    for name in ("data.synthetic", "data.unlabelled"):
+        if values[name] is not None:
+            raise InputError(f"{where(name)} is for kinds with labels but the kind is generate; leave it out")
+    if values["bar.metric"] not in (None, cells_of("generate").metric):
+        raise InputError(
+            f"{where('bar.metric')} must be {cells_of('generate').metric} for kind generate but got {values['bar.metric']}"
+        )
+
+
 def _stem(path: str) -> str:
     return re.sub(r"[^\w-]+", "-", Path(path).name.partition(".")[0]).strip("-") or "task"
 
 
 def _check_metric(task: Task, metrics: Collection[str] | None, where: str) -> None:
-    if metrics is not None and task.bar.metric not in metrics:
+    if metrics is not None and task.kind != "generate" and task.bar.metric not in metrics:
         raise InputError(
             f"{where} must be a known metric but got {task.bar.metric}; {nearest(task.bar.metric, metrics)}"
         )
@@ -287,7 +304,7 @@ def _get(task: Task, name: str) -> Any:
 def _line(name: str, task: Task, indent: str) -> str:
     key, default, value = name.rpartition(".")[2], FIELDS[name].default, _get(task, name)
     if name == "bar.metric":
-        default = kind_of(task.kind).metric
+        default = cells_of(task.kind).metric
     if value == default and name != "kind":
         return f"# {indent}{key}: {_scalar(default)}  # {FIELDS[name].help}"
     return f"{indent}{key}: {_scalar(value)}"

@@ -26,11 +26,17 @@ def score(measure: Metric, logits: Logits, targets: Ints, classes: Sequence[str]
         low, high = wilson(int(values.sum()), len(values), 1 - confidence)
         return Score(measure.name, found, low, high, len(values), confidence)
     figure = _resampled(measure, values, decided, targets, classes)
+    low, high = bootstrap(figure, len(values), confidence)
+    return Score(measure.name, found, low, high, len(values), confidence, approximate=True)
+
+
+def bootstrap(figure: Callable[[Ints], float], n: int, confidence: float) -> tuple[float, float]:
+    """The percentile interval of a figure of drawn rows, over ``RESAMPLES`` draws of ``n`` rows with replacement."""
     rng = np.random.default_rng(0)
-    resampled = [figure(rng.integers(0, len(values), len(values))) for _ in range(RESAMPLES)]
+    resampled = [figure(rng.integers(0, n, n)) for _ in range(RESAMPLES)]
     tail = (1 - confidence) / 2
     low, high = (float(np.quantile(resampled, q)) for q in (tail, 1 - tail))
-    return Score(measure.name, found, low, high, len(values), confidence, approximate=True)
+    return low, high
 
 
 def _resampled(
@@ -62,3 +68,20 @@ def paired(
         measure, after, kind.decide(candidate), targets, classes
     )
     return drop, float(((before - after) ** 2).mean())
+
+
+def drop(
+    measure: Metric, before: Logits, after: Logits, targets: Ints, classes: Sequence[str], confidence: float = 0.95
+) -> Score:
+    """How much worse ``after`` is than ``before`` on the same rows, with a bootstrap interval that keeps the pairs."""
+    kind = kind_of(measure.kind)
+    figures = [
+        _resampled(measure, measure.values(logits, targets, classes), kind.decide(logits), targets, classes)
+        for logits in (before, after)
+    ]
+
+    def lost(rows: Ints) -> float:
+        return figures[0](rows) - figures[1](rows)
+
+    low, high = bootstrap(lost, len(targets), confidence)
+    return Score("drop", lost(np.arange(len(targets))), low, high, len(targets), confidence, approximate=True)

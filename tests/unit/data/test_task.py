@@ -112,7 +112,7 @@ def test_a_hub_id_stays() -> None:
         (MINIMAL + "candidates: [linear:1]", "write students:1,2"),
         (MINIMAL + "candidates: []", "task.yaml: candidates must be a list of candidates but got []"),
         (MINIMAL + "seed: 1.5", "task.yaml: seed must be a whole number, 0 or above but got 1.5"),
-        (MINIMAL + "kind: generate", "kind must be one of classify"),
+        (MINIMAL + "kind: translate", "kind must be one of classify"),
         (MINIMAL + "name: a/b", "name must be letters, digits"),
         (MINIMAL + "seed: 1\nseed: 2", "task.yaml, line 3: seed is there twice; keep one"),
         ("data: {path: a.csv, input: text}", "task.yaml: data.target is missing; add it under data"),
@@ -222,3 +222,34 @@ def test_what_is_for_one_label_only_is_refused_for_other_kinds() -> None:
         Task.of("a.csv", input="text", target="label", kind="multilabel", reference="column:answer")
     with pytest.raises(InputError, match="--rare must be quarantine for kind tag but got other"):
         Task.of("a.csv", input="text", target="label", kind="tag", rare="other")
+
+
+# -- kind generate ----------------------------------------------------------------------------------------------------
+
+
+def test_a_task_of_texts_needs_no_prompts() -> None:
+    task = Task.parse("kind: generate\ndata: {path: a.jsonl, target: story}")
+    assert (task.data.input, task.bar.metric) == ("", "bits_per_byte")
+    assert Task.parse(task.to_yaml(), name="a") == task
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("bar: {metric: accuracy}", "bar.metric must be bits_per_byte for kind generate"),
+        ("reference: column:answer", "must be of kind classify"),
+    ],
+)
+def test_a_task_of_texts_refuses_what_is_for_labels(more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Task.parse(f"kind: generate\ndata: {{path: a.jsonl, target: story}}\n{more}")
+
+
+def test_a_task_of_texts_has_no_other_rows_to_train_on() -> None:
+    with pytest.raises(InputError, match=r"data\.unlabelled is for kinds with labels"):
+        Task.parse("kind: generate\ndata: {path: a.jsonl, target: story, unlabelled: b.txt}")
+
+
+def test_other_kinds_need_a_column_of_texts() -> None:
+    with pytest.raises(InputError, match=r"data\.input must be a column's name for kind classify"):
+        Task.parse("data: {path: a.jsonl, input: '', target: label}")
