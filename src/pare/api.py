@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,14 @@ from typing import Any
 
 from pare import runtimes
 from pare.benchmark.measure import Comparison, compare
-from pare.data import Sealed, Task, prepare, prepare_more
-from pare.data.fields import check
+from pare.data import Task, prepare, prepare_more
 from pare.data.read import Columns
 from pare.errors import InputError, Interrupted, MissingExtra
-from pare.evaluation.metrics import bar_metric
 from pare.families import family_of, read_config
-from pare.kinds import KINDS, kind_of
+from pare.kinds import KINDS
 from pare.logs import read_log
 from pare.logs.contract import Contract
+from pare.methods.recipe import parse
 from pare.remote import Progress
 from pare.report import page
 from pare.runtimes.base import Engine
@@ -31,26 +30,37 @@ from pare.scan.rows import LABELS, Extracted
 from pare.scan.scan import Scan
 from pare.scan.synthesize import Synthesized
 from pare.search import bases
+from pare.search import compress as compressing
+from pare.search import export as exporting
+from pare.search import predictions as predicting
 from pare.search import review as reviewing
 from pare.search import run as searching
 from pare.search import verdict as proving
+from pare.search.compress import Built
+from pare.search.export import Exported
 from pare.search.listener import Listener, Silent
 from pare.search.opening import open_session
-from pare.search.predictions import check_models, check_unseen, identity, judged, kind_of_models, labelled
-from pare.search.proving import judge, kind_of_test, plan_id
+from pare.search.origin import find_origin
 from pare.search.review import Review, Reviewed
 from pare.search.space import REFERENCE
 from pare.search.study import TASK, Study, artifact_at, locked
 from pare.search.survivors import choose
+from pare.search.workplace import LEDGER as STEPS
+from pare.search.workplace import all_builds, free
 from pare.store import UserLedger
-from pare.types import ProofPlan, Side, Verdict
+from pare.types import Kind, Side, Step, Verdict
 
 __all__ = [
+    "Built",
     "Study",
+    "all_builds",
     "bench",
+    "build",
+    "export",
     "extract",
     "find",
     "gc",
+    "kind_of_model",
     "label",
     "load",
     "prove",
@@ -120,6 +130,43 @@ def _check_models(task: Task) -> None:
         family = family_of(read_config(bases.locate(task.base)))
         if family.decoder:
             raise InputError(f"base {task.base} is a decoder ({family.name}); {NO_DECODERS}")
+
+
+def build(
+    model: str | Path,
+    recipe: str | Sequence[Step],
+    task: Task | str | Path | None,
+    out: str | Path,
+    *,
+    teacher: str | Path | None = None,
+    listener: Listener | None = None,
+) -> Built:
+    """Runs a recipe on a model and writes the artifact to the folder ``out``, which is absent or empty.
+
+    ``model`` is the folder of an artifact, a run (its winner) or a model, a carried name or a hub id; ``recipe`` a text
+    (``methods/recipe.py``) or steps. ``task`` gives the data: None is that of the run. The sealed side is not read.
+    Raises InputError for bad input before anything is trained, MissingExtra, and Interrupted on Ctrl-C.
+    """
+    steps = parse(recipe) if isinstance(recipe, str) else tuple(recipe)
+    origin = find_origin(str(model))
+    task = task if task is not None else origin.task
+    if task is None:
+        raise InputError(f"{model} is no run with a task of its own; give --data: a task.yaml or a data file")
+    task = task if isinstance(task, Task) else Task.read(task)
+    return compressing.compress(origin, steps, task, Path(out), teacher, listener or Silent())
+
+
+def kind_of_model(model: str | Path) -> Kind | None:
+    """What a model answers; None for a base encoder, whose head decides. Raises InputError where there is no model."""
+    return find_origin(str(model)).kind
+
+
+def export(path: str | Path, to: str, out: str | Path, width: str | None = None) -> Exported:
+    """Writes an artifact, or a run's winner, in the form of others into the folder ``out``: ``hf``, ``onnx`` or ``gguf``.
+
+    ``width`` is how a GGUF file stores its matrices. Raises InputError for what has no such form, with the reason.
+    """
+    return exporting.export(path, to, Path(out), width)
 
 
 def load(path: str | Path, runtime: str | None = None, threads: int | None = None) -> Engine:
@@ -310,42 +357,18 @@ def prove(
     of the models. Raises InputError for bad input, and where an artifact or a run may have been built with some of the rows;
     no look is booked then.
     """
-    within = check("bar.within", within, "within")
-    confidence = check("bar.confidence", confidence, "confidence")
-    models = [Path(candidate), Path(against)]
-    kind = kind_of_models(models, metric)
-    measure = bar_metric(metric or kind_of(kind).metric, kind)
-    samples = labelled(Path(data), input, target, kind)
-    check_models(models, samples, measure)
-    rows = Sealed(sorted(samples, key=lambda sample: sample.id))
-    plan = ProofPlan(
-        reference=identity(models[1]),
-        artifacts=(identity(models[0]),),
-        names=(models[0].name,),
-        metric=measure.name,
-        within=within,
-        at_least=None,
-        alpha=1 - confidence,
-        test=kind_of_test(measure, True, False),
-        order_seed=0,
-        rows=rows.hash,
-    )
-    user = UserLedger()
-    try:
-        check_unseen(models, samples, user.sides())
-        look = user.look(plan_id(plan), rows.ids, f"prove {models[0].name}")
-    finally:
-        user.close()
-    answers = judged(samples, measure, models)
-    return judge(plan, answers.sheet, answers.outcomes[1], [answers.outcomes[0]], look)
+    return predicting.prove(Path(candidate), Path(against), Path(data), input, target, within, metric, confidence)
 
 
 def gc(run: str | Path) -> tuple[int, int]:
     """Removes a run's artifacts that nothing points to any more: (artifacts removed, bytes freed).
 
     Kept are the frontier, the reference and its PyTorch form, what a proof would test, and everything in a proof plan.
-    Trials, scores and the report stay; a step that the study needs again is built again.
+    Trials, scores and the report stay; a step that the study needs again is built again. ``run`` may also be a folder of
+    ``all_builds``: of a build that is finished, its steps go.
     """
+    if (Path(run) / STEPS).is_file():
+        return free(Path(run))
     study = Study.open(run)
     with locked(study.path):
         kept = [*study.frontier, study.reference, study.baseline]

@@ -80,6 +80,17 @@ def read(folder: str | Path, *, verify: bool = False) -> Artifact:
     return Artifact(path=folder, id=hashlib.sha256(raw).hexdigest()[:16], manifest=manifest, size_bytes=size)
 
 
+def publish(artifact: Artifact, out: Path) -> Artifact:
+    """Copies an artifact to ``out``, which is absent or empty: the folder is there whole, or it is not there."""
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(artifact.path, partial)
+    _sync(partial)
+    partial.replace(out)
+    return read(out)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a file beside its place and renames it: readers see the old text or the new one, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")

@@ -28,6 +28,8 @@ VERBS = {
     "label": "let a teacher label texts, priced and capped beforehand",
     "synthesize": "let a teacher invent messages for classes of few rows, for training only",
     "find": "find the smallest model that clears a quality bar, and prove it",
+    "build": "run a recipe of compression methods on a model",
+    "export": "a built model as a Hugging Face folder, ONNX or GGUF",
     "review": "label only the sealed rows that decide, blind, in a page or by CSV",
     "show": "a run's frontier and verdict, or the anatomy of a model",
     "run": "classify texts with a run's winner",

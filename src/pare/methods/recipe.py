@@ -23,9 +23,7 @@ from pare.types import DataFacts, Scalar, Shape, Step
 
 __all__ = ["Plan", "Planned", "Start", "parse", "plan", "written"]
 
-ENCODER, DECODER, GRAPH = "encoder", "decoder", "openvino"
-MODULES = (ENCODER, DECODER)
-"""Formats of models that PyTorch trains: what a teacher can be."""
+ENCODER, GRAPH = "encoder", "openvino"
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD = re.compile(r'[^\s>(),="]+')
@@ -192,7 +190,8 @@ def _plain(raw: str) -> Scalar:
 class Start:
     """What a recipe starts from: the ``format`` of an artifact, or ``BASE`` for an encoder without a head.
 
-    ``taught``: there is a teacher already. ``done``: what may be done once and is done (``quantisation``).
+    ``taught``: there is a teacher already; a ``finetune`` that comes first makes one. ``done``: what may be done once and is
+    done (``quantisation``).
     """
 
     format: str
@@ -262,7 +261,7 @@ def plan(steps: Collection[Step], start: Start, facts: DataFacts) -> Plan:
         made = methods.method(step)
         if way.format == BASE and BASE not in made.takes:
             _add(way, Step("finetune"), f"{step.method} needs a model that has learnt the task", facts, "")
-        if way.format in MODULES and way.format not in made.takes and GRAPH in made.takes:
+        if way.format not in made.takes and GRAPH in made.takes and way.format in _takes("lower"):
             _add(way, Step("lower"), f"{step.method} works on the graph that is served", facts, "")
         _add(way, step, "", facts, f"recipe, step {number} ({step.method})")
     return Plan(tuple(way.planned))
@@ -286,7 +285,7 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     way.format = made.gives or (ENCODER if way.format == BASE else way.format)
-    way.taught = way.taught or step.method == "finetune"
+    way.taught = way.taught or (step.method == "finetune" and not way.planned)
     if once:
         way.done[once] = step.method
     way.planned.append(Planned(step, way.format, way.shape, why))
@@ -308,5 +307,14 @@ def _way_out(way: _Way, made: Method) -> str:
     for format, later in zip(before, way.planned, strict=False):
         if format in made.takes and later.format not in made.takes:
             return f"put it before {later.step.method}"
-    fit = [name for name in methods.methods() if way.format in methods.method_type(name).takes]
+    fit = [name for name in methods.methods() if way.format in _takes(name)]
     return f"methods that take {_state(way)}: {', '.join(fit) or 'none'}"
+
+
+def _takes(name: str) -> Collection[str]:
+    """The formats that a method takes, with its defaults; by its class where it has parameters without one."""
+    try:
+        return methods.method(Step(name)).takes
+    except InputError:
+        takes: Collection[str] = methods.method_type(name).takes
+        return takes

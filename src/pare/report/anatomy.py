@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pare.families import DECODERS
 from pare.planner import estimate
 from pare.report.figures import NONE, count, share
 from pare.types import Part, Shape
 from pare.units import megabytes
 
+KEYS_AND_VALUES, WIDTH_BYTES = 2, 2
 GROUPS = ("embeddings", "attention", "ffn", "head", "features", "rest")
 CLASSES = ((2e9, 0), (10e9, 1), (100e9, 2))
 """Upper bounds of the model classes by parameter count; what is above them is class 3. The industry has no standard."""
@@ -31,8 +33,9 @@ class Group:
 class Anatomy:
     """A model's parts. ``weight_bytes`` follows from elements and bits, ``size_bytes`` is what the files hold, if known.
 
-    ``attention_flops_per_token_of_context`` comes on top of ``flops_per_token`` for every token of context. ``exact`` is
-    False where the parts are an upper bound.
+    ``attention_flops_per_token_of_context`` comes on top of ``flops_per_token`` for every token of context, and so does what
+    a decoder keeps of it: ``kv_bytes_per_token_of_context`` (2 x layers x kv_heads x head_dim x 2 bytes: keys and values at
+    16 bits), None for other models. ``exact`` is False where the parts are an upper bound.
     """
 
     family: str
@@ -46,6 +49,7 @@ class Anatomy:
     max_length: int
     flops_per_token: float
     attention_flops_per_token_of_context: float
+    kv_bytes_per_token_of_context: int | None
     exact: bool
     groups: tuple[Group, ...]
 
@@ -68,9 +72,11 @@ class Anatomy:
         most = "" if self.exact else "at most "
         depth = f", {self.layers} layers of width {self.width}" if self.layers else ""
         files = "" if self.size_bytes is None else f"; its files hold {megabytes(self.size_bytes)}"
+        kept = self.kv_bytes_per_token_of_context
+        cache = "" if kept is None else f"; a token of context keeps {kept:,} bytes of keys and values at 16 bits"
         return (
             f"{self.family or 'model'}: {most}{self.parameters:,} parameters (class {self.model_class}){depth}, "
-            f"{most}{megabytes(self.weight_bytes)} of weights{files}"
+            f"{most}{megabytes(self.weight_bytes)} of weights{files}{cache}"
         )
 
 
@@ -90,6 +96,7 @@ def anatomy(shape: Shape, size_bytes: int | None = None) -> Anatomy:
         max_length=shape.max_length,
         flops_per_token=sum(part.flops_per_token for part in shape.parts),
         attention_flops_per_token_of_context=shape.attention_flops,
+        kv_bytes_per_token_of_context=kv_bytes(shape),
         exact=shape.exact,
         groups=tuple(_group(name, parts, total) for name, parts in by_group.items() if parts),
     )
@@ -108,6 +115,13 @@ def show(found: Anatomy) -> None:
 def model_class(parameters: int) -> int:
     """The class of a model by its parameters: 0 below 2 B, 1 below 10 B, 2 below 100 B, else 3."""
     return next((number for bound, number in CLASSES if parameters < bound), 3)
+
+
+def kv_bytes(shape: Shape) -> int | None:
+    """The bytes of keys and values that a decoder keeps of each token of context at 16 bits; None where it keeps none."""
+    if shape.family not in DECODERS:
+        return None
+    return KEYS_AND_VALUES * shape.layers * shape.kv_heads * shape.head_dim * WIDTH_BYTES
 
 
 def group_of(part: Part) -> str:

@@ -13,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pare import artifacts, runtimes
+from pare.data import Sealed
 from pare.data.cells import target_cell
 from pare.data.clean import keep_sealed, refuse_several, unpaired
 from pare.data.extra import seen_key
+from pare.data.fields import check
 from pare.data.read import Columns, rows
 from pare.errors import InputError, nearest
-from pare.evaluation.metrics import Logits, Metric, metric
+from pare.evaluation.metrics import Logits, Metric, bar_metric, metric
 from pare.kinds import TaskKind, classes_of, kind_of
-from pare.search.proving import Outcome, Sheet, outcome_of
+from pare.search.proving import Outcome, Sheet, judge, kind_of_test, outcome_of, plan_id
 from pare.search.study import artifact_at
-from pare.types import SIDES, Artifact, Kind, Sample, Side
+from pare.store import UserLedger
+from pare.types import SIDES, Artifact, Kind, ProofPlan, Sample, Side, Verdict
 
 FIELDS = ("prediction", "label", "answer")
 """Columns in which a file of predictions may hold the predicted label, in order of preference."""
@@ -242,3 +245,47 @@ def _column(path: Path, names: Sequence[str]) -> str:
         if field in names:
             return field
     raise InputError(f"{path} has no column of predictions ({', '.join(FIELDS)}); {nearest('prediction', names)}")
+
+
+# -- the proof alone --------------------------------------------------------------------------------------------------
+
+
+def prove(
+    candidate: Path,
+    against: Path,
+    data: Path,
+    input: str,
+    target: str,
+    within: float,
+    metric_name: str | None,
+    confidence: float,
+) -> Verdict:
+    """The proof alone (``pare.api.prove``): reads the rows, freezes a plan, books the look and judges."""
+    within = check("bar.within", within, "within")
+    confidence = check("bar.confidence", confidence, "confidence")
+    models = [candidate, against]
+    kind = kind_of_models(models, metric_name)
+    measure = bar_metric(metric_name or kind_of(kind).metric, kind)
+    samples = labelled(data, input, target, kind)
+    check_models(models, samples, measure)
+    rows = Sealed(sorted(samples, key=lambda sample: sample.id))
+    plan = ProofPlan(
+        reference=identity(models[1]),
+        artifacts=(identity(models[0]),),
+        names=(models[0].name,),
+        metric=measure.name,
+        within=within,
+        at_least=None,
+        alpha=1 - confidence,
+        test=kind_of_test(measure, True, False),
+        order_seed=0,
+        rows=rows.hash,
+    )
+    user = UserLedger()
+    try:
+        check_unseen(models, samples, user.sides())
+        look = user.look(plan_id(plan), rows.ids, f"prove {models[0].name}")
+    finally:
+        user.close()
+    answers = judged(samples, measure, models)
+    return judge(plan, answers.sheet, answers.outcomes[1], [answers.outcomes[0]], look)

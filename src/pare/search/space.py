@@ -57,8 +57,8 @@ class Space:
 
 
 def trunk_end(recipe: Iterable[Step]) -> int:
-    """The index after the last training step of a recipe."""
-    return max(i for i, step in enumerate(recipe, start=1) if step.method in TRAINING)
+    """The index after the last training step of a recipe; 0 where it has none."""
+    return max((i for i, step in enumerate(recipe, start=1) if step.method in TRAINING), default=0)
 
 
 def needs_no_base(task: Task) -> bool:

@@ -1,0 +1,104 @@
+"""What ``pare build`` made, as JSON and on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pare.evaluation.surprisal import BITS_PER_BYTE
+from pare.report.anatomy import anatomy
+from pare.report.figures import NONE, points, shown, times
+from pare.report.terminal import console, grid
+from pare.search.compress import Built
+from pare.types import Score
+from pare.units import duration, megabytes
+
+HEADING = ("step", "size", "took", "")
+MEASURED = ("latency_p50_ms", "latency_p95_ms", "throughput_per_s", "memory_mb")
+
+
+def summary(built: Built) -> dict[str, Any]:
+    """The result as one JSON object of plain values; ``docs/json.md`` lists its keys."""
+    quality = built.quality
+    return {
+        "out": str(built.path),
+        "artifact": built.artifact,
+        "model": built.model,
+        "recipe": built.recipe,
+        "steps": msgspec.to_builtins(built.steps),
+        "format": built.format,
+        "runtime": built.runtime,
+        "quality": {
+            "before": msgspec.to_builtins(quality.before) if quality else None,
+            "after": msgspec.to_builtins(quality.after) if quality else None,
+            "drop": msgspec.to_builtins(quality.drop) if quality else None,
+        },
+        "size_bytes": built.size_bytes,
+        "fp32_bytes": built.fp32_bytes,
+        "ratio": built.ratio,
+        "figures": msgspec.to_builtins(built.measurement.figures) if built.measurement else {},
+        "anatomy": anatomy(built.shape, built.size_bytes).as_dict(),
+        "notes": list(built.notes),
+    }
+
+
+def show(built: Built) -> None:
+    """Prints the recipe with its steps, the model in a line, its quality and what serving it costs."""
+    out = console()
+    out.print(f"recipe: {built.recipe}", markup=False)
+    out.print(grid(HEADING, rows(built)))
+    for line in lines(built):
+        out.print(line, markup=False)
+
+
+def rows(built: Built) -> list[tuple[str, ...]]:
+    """A row for each step; cells are as ``HEADING`` names them."""
+    return [
+        (
+            step.step,
+            megabytes(step.size_bytes),
+            duration(step.seconds),
+            "; ".join(filter(None, ["put in" if step.why else "", "built before" if step.known else ""])),
+        )
+        for step in built.steps
+    ]
+
+
+def lines(built: Built) -> list[str]:
+    """What came out, in sentences."""
+    found = [
+        anatomy(built.shape, built.size_bytes).sentence(),
+        f"size: {megabytes(built.size_bytes)} of files, {times(built.ratio)} smaller than the {megabytes(built.fp32_bytes)} "
+        f"of {built.model} in fp32",
+    ]
+    if built.quality is not None:
+        found.append(_quality(built.quality.before, built.quality.after, built.quality.drop))
+    if built.measurement is not None:
+        figures = built.measurement.figures
+        words = ", ".join(f"{name} {shown(key, figures[key])}" for key, name in _NAMES.items() if key in figures)
+        found.append(f"served by {built.runtime}: {words} ({built.measurement.workload}, measured)")
+    return [*found, *built.notes]
+
+
+_NAMES = dict(zip(MEASURED, ("p50", "p95", "throughput", "peak memory"), strict=True))
+
+
+def _quality(before: Score | None, after: Score, drop: Score | None) -> str:
+    was = f", {_figure(before)} before" if before is not None else ""
+    if drop is None:
+        lost = ""
+    elif after.metric == BITS_PER_BYTE:
+        lost = f"; {drop.value:+.4f} bits a byte on the same rows ({drop.low:+.4f} to {drop.high:+.4f})"
+    else:
+        lost = f"; a drop of {points(drop.value)} points on the same rows ({points(drop.low)} to {points(drop.high)})"
+    sure = f"{100 * after.confidence:.0f} % interval" + (", approximate" if after.approximate else "")
+    return f"{after.metric} on {after.n:,} dev rows: {_figure(after)}{was}{lost}; {sure}"
+
+
+def _figure(score: Score | None) -> str:
+    if score is None:
+        return NONE
+    if score.metric == BITS_PER_BYTE:
+        return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"
+    return f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
