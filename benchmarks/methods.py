@@ -1,0 +1,340 @@
+"""Every compression method and the best recipes, on one model and one task: quality, bytes, work and speed as served.
+
+    python benchmarks/methods.py banking77|trec|tinystories [--only NAME ...] [--work runs/methods] [--docs docs/methods.md]
+
+Each row is a recipe as `pare build` takes it. A step that was built before is taken from the work folder, a row that was
+scored is not scored again, so a killed run goes on where it was. Speeds are taken last, of all rows together in interleaved
+rounds. The table is written to `<work>/<task>.json`, and into the docs between the task's markers.
+
+Text tasks read the published training file under PARE_DATA (default ../shared/data). The published test file is not read:
+looks at it are counted, and these figures prove nothing, they compare. A fifth of the training file, drawn by the seed, is
+held out and scored on; drops are paired. The decoder is the trained Llama of 656,000 parameters under PARE_DATA, scored on
+a fifth of the stories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pare import artifacts, methods, runtimes
+from pare.artifacts import Store
+from pare.benchmark.measure import measure_together
+from pare.data import prepare
+from pare.evaluation.metrics import METRICS
+from pare.evaluation.score import paired, score
+from pare.methods import recipe
+from pare.methods.base import BuildContext
+from pare.planner import estimate
+from pare.search import bases
+from pare.types import Artifact, DataSpec, Sample, Score
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("PARE_DATA", ROOT.parent / "shared" / "data"))
+HELD_OUT = 0.2
+SEED = 0
+TEXTS = 256
+ROUNDS, SECONDS = 6, 0.4
+TOGETHER = 9
+"""The most processes that are measured side by side: each holds its model in memory."""
+
+RECOVER = "distil(epochs=0.5)"
+"""The training after a cut that leaves all six layers: longer costs ten minutes a row on two cores."""
+
+ENCODER_ROWS: tuple[tuple[str, str], ...] = (
+    ("PyTorch fp32", "finetune"),
+    ("OpenVINO fp32", "finetune > lower"),
+    ("int8 static", "finetune > lower > quantize:int8"),
+    ("int8 dynamic (ONNX)", "finetune > lower:onnx > quantize:int8_dynamic"),
+    ("int8 weights", "finetune > lower > quantize:w8"),
+    ("int4 weights, round to nearest", "finetune > lower > quantize:w4(algorithm=rtn)"),
+    ("int4 weights, AWQ", "finetune > lower > quantize:w4(algorithm=awq)"),
+    ("int4 weights, GPTQ", "finetune > lower > quantize:w4(algorithm=gptq)"),
+    ("vocabulary trimmed", "finetune > trim_vocab > lower"),
+    ("LoRA", "lora > lower"),
+    ("half sparse, Wanda (disk only)", "finetune > sparsify:0.5(by=wanda) > lower"),
+    ("half sparse, magnitude (disk only)", "finetune > sparsify:0.5(by=magnitude) > lower"),
+    ("half the rank, plain SVD", "finetune > lowrank:0.5(whiten=false) > lower"),
+    ("half the rank, whitened", "finetune > lowrank:0.5 > lower"),
+    ("half the rank, whitened, distilled", f"finetune > lowrank:0.5 > {RECOVER} > lower"),
+    ("half the feed-forward", "finetune > prune:0.5 > lower"),
+    ("half the feed-forward, distilled", f"finetune > prune:0.5 > {RECOVER} > lower"),
+    ("3 layers", "finetune > drop_layers:3 > lower"),
+    ("3 layers, distilled", "finetune > drop_layers:3 > distil > lower"),
+    ("1 layer, distilled", "finetune > drop_layers:1 > trim_vocab > distil > lower"),
+    ("3 layers, trimmed, int8", "finetune > drop_layers:3 > trim_vocab > distil > lower > quantize:int8"),
+    ("2 layers, trimmed, int8", "finetune > drop_layers:2 > trim_vocab > distil > lower > quantize:int8"),
+    ("1 layer, trimmed, int8", "finetune > drop_layers:1 > trim_vocab > distil > lower > quantize:int8"),
+    ("2 layers, trimmed, int4", "finetune > drop_layers:2 > trim_vocab > distil > lower > quantize:w4"),
+    ("1 layer, trimmed, int4", "finetune > drop_layers:1 > trim_vocab > distil > lower > quantize:w4"),
+    ("1 layer, trimmed, int4 by QAT", "finetune > drop_layers:1 > trim_vocab > distil > qat:w4 > lower"),
+)
+
+DECODER_ROWS: tuple[tuple[str, str], ...] = (
+    ("PyTorch fp32", ""),
+    ("OpenVINO fp32", "lower"),
+    ("int8 weights", "lower > quantize:w8"),
+    ("int4 weights, round to nearest", "lower > quantize:w4(algorithm=rtn)"),
+    ("int4 weights, AWQ", "lower > quantize:w4(algorithm=awq)"),
+    ("int4 weights, GPTQ", "lower > quantize:w4(algorithm=gptq)"),
+    ("half sparse, magnitude (disk only)", "sparsify:0.5(by=magnitude) > lower"),
+    ("half sparse, Wanda (disk only)", "sparsify:0.5(by=wanda) > lower"),
+    ("80 % of the rank, plain SVD", "lowrank:0.8(whiten=false) > lower"),
+    ("80 % of the rank, whitened", "lowrank:0.8 > lower"),
+    ("80 % of the rank, whitened, distilled", "lowrank:0.8 > distil > lower"),
+    ("half the feed-forward", "prune:0.5 > lower"),
+    ("half the feed-forward, distilled", "prune:0.5 > distil > lower"),
+    ("1 layer", "drop_layers:1 > lower"),
+    ("1 layer, distilled", "drop_layers:1 > distil > lower"),
+    ("1 layer, distilled, int4", "drop_layers:1 > distil > lower > quantize:w4"),
+    ("vocabulary trimmed", "trim_vocab:1500 > lower"),
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model, a task, and how a served artifact is scored: ``values`` gives one number a held-out row."""
+
+    name: str
+    ctx: BuildContext
+    held: tuple[Sample, ...]
+    start: Artifact | None
+    rows: tuple[tuple[str, str], ...]
+    reference: str
+
+    @property
+    def tokens(self) -> float:
+        """Mean words of a text, for the work of a request."""
+        return float(np.mean([len(sample.text.split()) for sample in self.held]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=sorted(SETTINGS))
+    parser.add_argument("--only", nargs="+", default=[], help="names of rows")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "methods")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "methods.md")
+    parser.add_argument("--no-speed", action="store_true", help="build and score only")
+    options = parser.parse_args()
+    work = options.work / options.task
+    setting = SETTINGS[options.task](work)
+    wanted = [(name, text) for name, text in setting.rows if not options.only or name in options.only]
+    table = Table(work.with_suffix(".json"))
+    built: dict[str, Artifact] = {}
+    for name, text in wanted:
+        try:
+            artifact = build(setting, text, work)
+            built[name] = artifact
+            if table.row(name).get("artifact") != artifact.id:
+                table.put(name, {"recipe": text, "artifact": artifact.id, **scored(setting, artifact, work)})
+            print(json.dumps({"name": name, **table.row(name)}), flush=True)
+        except Exception as error:  # a row that fails is shown as failed, and the others go on
+            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    if not options.no_speed:
+        timed(setting, built, table)
+    write(setting, table, options.docs)
+
+
+# -- building ---------------------------------------------------------------------------------------------------------
+
+
+def build(setting: Setting, text: str, work: Path) -> Artifact:
+    """The artifact of a recipe; steps that were built before are taken from the work folder."""
+    store = Store(work / "artifacts")
+    parent, ctx = setting.start, setting.ctx
+    key = f"{setting.name}:{ctx.data}:{parent.id if parent else ctx.base.name}"
+    for step in recipe.parse(text) if text else ():
+        key = hashlib.sha256(msgspec.json.encode([key, step], order="deterministic")).hexdigest()[:24]
+        marker = work / "steps" / key
+        if marker.is_file() and store.has(marker.read_text()):
+            parent = store.get(marker.read_text())
+        else:
+            start = time.perf_counter()
+            with store.scratch() as scratch:
+                out = scratch / "out"
+                out.mkdir()
+                parent = store.put(methods.method(step).apply(parent, ctx, out))
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            artifacts.write_whole(marker, parent.id)
+            print(f"  {recipe.written([step])}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        if step.method in ("finetune", "lora") and ctx.teacher is None:
+            ctx = replace(ctx, teacher=parent)
+    assert parent is not None, "a recipe that starts from nothing has a step"
+    return parent
+
+
+def context(name: str, rows: Sequence[tuple[str, str]], work: Path) -> tuple[BuildContext, tuple[Sample, ...]]:
+    """What the methods may use, and the held-out rows. pare screens them: the held-out rows are a task's sealed file."""
+    shuffled = sorted(rows)
+    random.Random(SEED).shuffle(shuffled)
+    cut = round(HELD_OUT * len(shuffled))
+    work.mkdir(parents=True, exist_ok=True)
+    files = {"held": work / "held.csv", "train": work / "train.csv"}
+    for file, part in zip(files.values(), (shuffled[:cut], shuffled[cut:]), strict=True):
+        with file.open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([("text", "label"), *part])
+    data = prepare(DataSpec(str(files["train"]), "text", "label", test=str(files["held"])))
+    ctx = BuildContext(
+        train=(*data.train, *data.calibration),
+        dev=data.dev,
+        labels=data.labels,
+        base=bases.locate("all-MiniLM-L6-v2"),
+        teacher=None,
+        seed=SEED,
+        fidelity=1.0,
+        threads=runtimes.this_device().cores,
+        cache=work / "cache",
+        progress=lambda share, words: None,
+        data=data.hash,
+    )
+    return ctx, tuple(data.test.open("benchmark: a fifth of the training file"))
+
+
+def banking77(work: Path) -> Setting:
+    with (DATA / "intent" / "banking77" / "banking_data" / "train.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    return Setting("banking77", *context("banking77", rows, work), None, ENCODER_ROWS, "PyTorch fp32")
+
+
+def trec(work: Path) -> Setting:
+    lines = (DATA / "classify" / "trec" / "TREC.train").read_text(encoding="latin-1").splitlines()
+    rows = [(text, label.partition(":")[0]) for label, _, text in (line.partition(" ") for line in lines)]
+    return Setting("trec", *context("trec", rows, work), None, ENCODER_ROWS, "PyTorch fp32")
+
+
+SETTINGS: dict[str, Callable[[Path], Setting]] = {"banking77": banking77, "trec": trec}
+
+
+# -- scoring ----------------------------------------------------------------------------------------------------------
+
+
+def outputs(setting: Setting, artifact: Artifact, work: Path) -> np.ndarray[Any, Any]:
+    """The logits of the held-out rows as served, kept by artifact."""
+    file = work / "outputs" / f"{artifact.id}.npy"
+    if not file.is_file():
+        engine = runtimes.load(artifact)
+        logits = engine.logits([sample.text for sample in setting.held])
+        engine.close()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, logits)
+    found: np.ndarray[Any, Any] = np.load(file)
+    return found
+
+
+def scored(setting: Setting, artifact: Artifact, work: Path) -> dict[str, Any]:
+    """Quality with its interval, the paired drop, bytes, ratio and work of one artifact."""
+    start = build(setting, dict(setting.rows)[setting.reference], work)
+    metric, ctx = METRICS["accuracy"], setting.ctx
+    targets, logits = ctx.targets(setting.held), outputs(setting, artifact, work)
+    found: Score = score(metric, logits, targets, ctx.labels)
+    drop, _ = paired(metric, outputs(setting, start, work), logits, targets, ctx.labels)
+    return {
+        "quality": found.value,
+        "low": found.low,
+        "high": found.high,
+        "drop": drop,
+        "size_bytes": artifact.size_bytes,
+        "ratio": start.size_bytes / artifact.size_bytes,
+        "flops": estimate.flops_per_request(artifact.manifest.shape, setting.tokens),
+    }
+
+
+# -- timing and writing -----------------------------------------------------------------------------------------------
+
+
+class Table:
+    """The rows that were finished, in a file that is written whole after each."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.rows: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.is_file() else {}
+
+    def row(self, name: str) -> dict[str, Any]:
+        return self.rows.get(name, {})
+
+    def put(self, name: str, fields: dict[str, Any]) -> None:
+        self.rows[name] = {**self.rows.get(name, {}), **fields}
+        artifacts.write_whole(self.file, json.dumps(self.rows, indent=1) + "\n")
+
+
+def timed(setting: Setting, built: dict[str, Artifact], table: Table) -> None:
+    """Latency and throughput in interleaved rounds, a few rows at a time, each group with the reference beside it."""
+    device = runtimes.this_device()
+    others = [name for name in built if name != setting.reference]
+    texts = [sample.text for sample in setting.held[:TEXTS]]
+    reference = build(setting, dict(setting.rows)[setting.reference], table.file.with_suffix(""))
+    for start in range(0, len(others), TOGETHER - 1):
+        names = [setting.reference, *others[start : start + TOGETHER - 1]]
+        served = [
+            (artifact, runtimes.runtime_for(artifact)) for artifact in (reference, *(built[n] for n in names[1:]))
+        ]
+        found = measure_together(served, device, device.cores, texts, ROUNDS, SECONDS)
+        base = found[0].figures
+        for name, measurement in zip(names, found, strict=True):
+            figures = measurement.figures
+            latency, rate = figures["latency_p50_ms"].value, figures["throughput_per_s"].value
+            table.put(
+                name,
+                {
+                    "latency_ms": latency,
+                    "per_s": rate,
+                    "faster": base["latency_p50_ms"].value / latency,
+                    "throughput_ratio": rate / base["throughput_per_s"].value,
+                    "device": measurement.device,
+                },
+            )
+
+
+HEADING = (
+    "| row | recipe | quality (95 %) | drop | MB | fewer bytes | MFLOPs a text | ms at batch 1 | a second at batch 32 | "
+    "faster at batch 1, 32 |"
+)
+
+
+def write(setting: Setting, table: Table, docs: Path) -> None:
+    """The table on standard output, and in the docs between the task's markers."""
+    lines = [HEADING, "|---" * (HEADING.count("|") - 1) + "|"]
+    for name, _ in setting.rows:
+        if row := table.row(name):
+            lines.append(_line(name, row))
+    text = "\n".join(lines)
+    print(text)
+    if docs.is_file():
+        marker = re.escape(setting.name)
+        whole = docs.read_text(encoding="utf-8")
+        pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end {marker} -->)", re.DOTALL)
+        if not pattern.search(whole):
+            raise SystemExit(f"{docs} has no markers <!-- {setting.name} --> and <!-- end {setting.name} -->; add them")
+        artifacts.write_whole(docs, pattern.sub(lambda match: f"{match[1]}{text}\n{match[2]}", whole))
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    quality = f"{100 * row['quality']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    speed = ["–", "–", "–"]
+    if "latency_ms" in row:
+        speed = [
+            f"{row['latency_ms']:.2f}",
+            f"{row['per_s']:,.0f}",
+            f"{row['faster']:.1f}x, {row['throughput_ratio']:.1f}x",
+        ]
+    cells = [name, f"`{row['recipe']}`", quality, f"{100 * row['drop']:+.1f}", f"{row['size_bytes'] / 1e6:.2f}"]
+    cells += [f"{row['ratio']:.1f}x", f"{row['flops'] / 1e6:.1f}", *speed]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
