@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.methods.base import BuildContext
+from pare.methods.gguf import Width, gguf_shape, lower_gguf
 from pare.methods.graphs import write_onnx, write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
@@ -34,32 +35,46 @@ TOLERANCE = 2e-3
 
 @dataclass(frozen=True)
 class Lower:
-    """``to``: the format to write, ``openvino`` or ``onnx``."""
+    """``to``: the format to write: ``openvino`` or ``onnx`` for encoders, ``gguf`` for decoders.
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    ``width``: how a GGUF file stores its matrices, f16 where it is not given.
+    """
+
     once: ClassVar[str] = "lowering"
 
-    to: Literal["openvino", "onnx"] = "openvino"
+    to: Literal["openvino", "onnx", "gguf"] = "openvino"
+    width: Width | None = None
+
+    def __post_init__(self) -> None:
+        if self.width and self.to != "gguf":
+            raise InputError(f"lower: width is for gguf but to is {self.to}; leave it out, and quantize afterwards")
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return ("decoder",) if self.to == "gguf" else ("encoder",)
 
     @property
     def gives(self) -> str:
         return self.to
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The same parts: fp32 in, fp32 out."""
-        return shape
+        """The same parts: fp32 in, fp32 out, but for GGUF, whose matrices have their width."""
+        return gguf_shape(shape, self.width or "f16") if self.to == "gguf" else shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``.
+        """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``; of ``decoder``, ``gguf``.
 
-        Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's
-        answers differ from the parent's.
+        Raises InputError where the parent is of another format, MissingExtra without the exporter, and PareError where the
+        graph's answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format != "encoder":
+        if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
-                f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it"
+                f"lower needs an artifact of format {self.takes[0]} but got {found}; put finetune or distil before it"
             )
+        if self.to == "gguf":
+            width: Width = self.width or "f16"
+            return lower_gguf(parent, ctx, out, width, lineage(replace(self, width=width), "lower", parent, ctx))
         try:
             from pare.training.model import load_encoder
         except ImportError as error:
