@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pare.artifacts import seal
+from pare.families import family_of, read_config
 from pare.kinds import MARK, NOTHING
 from pare.methods.base import BuildContext
 from pare.testing.tiny import tiny_decoder, tiny_encoder
@@ -111,3 +113,30 @@ def tiny_writing(folder: Path, family: str = "llama", **more: Any) -> BuildConte
     if not base.is_dir():
         tiny_decoder(base, family, [sample.text + sample.label for sample in stories])
     return replace(tiny_context(folder, family, samples=stories, **more), labels=(), kind="generate", dev=stories[:12])
+
+
+def tiny_artifact(ctx: BuildContext, out: Path, *, max_length: int = 40) -> Artifact:
+    """The context's base as an artifact of format ``encoder`` (with a random head) or ``decoder``, every number of its
+    weights moved a little at random, so that no bias is zero and no norm is one. Needs torch and transformers.
+    """
+    import torch
+
+    from pare.training.decoder import load_decoder, save_decoder
+    from pare.training.model import load_encoder, save_encoder
+
+    config = read_config(ctx.base)
+    family = family_of(config)
+    model = load_decoder(ctx.base) if family.decoder else load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed)
+    generator = torch.Generator().manual_seed(ctx.seed)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(0.05 * torch.randn(weights.shape, generator=generator))
+    (save_decoder if family.decoder else save_encoder)(model, out, ctx.base / "tokenizer.json")
+    return seal(
+        out,
+        format="decoder" if family.decoder else "encoder",
+        labels=ctx.labels,
+        shape=family.shape(config, len(ctx.labels), each_token=ctx.kind == "tag"),
+        max_length=max_length,
+        kind=ctx.kind,
+    )
