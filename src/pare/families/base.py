@@ -50,6 +50,12 @@ class Modules:
         """Every path once, attention first."""
         return tuple(dict.fromkeys([self.query, self.key, self.value, self.output, *self.up, self.down]))
 
+    @property
+    def by_input(self) -> tuple[tuple[str, ...], ...]:
+        """The same paths, those together that read the same input."""
+        queries = tuple(dict.fromkeys([self.query, self.key, self.value]))
+        return queries, (self.output,), self.up, (self.down,)
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -71,7 +77,8 @@ class Family:
     ``sizes`` counts the parameters of a config. ``layers_key`` and ``width_key`` are the config's names for them.
     ``position_offset`` is the number of leading rows in the position table that no token uses. ``positions`` is None where
     positions are not a table (rotary). ``pooling`` is the default where the folder does not say. ``min_layers``: the fewest
-    that transformers can load. ``modules`` are those of one layer, ``head`` the path of a decoder's output head, which is
+    that transformers can load. ``fixed_first``: the first layer is made unlike the others, so that no other can take its
+    place. ``modules`` are those of one layer, ``head`` the path of a decoder's output head, which is
     ``tied`` to the word embeddings where the config does not say.
     """
 
@@ -90,6 +97,7 @@ class Family:
     token_types: bool = False
     has_pooler: bool = False
     min_layers: int = 1
+    fixed_first: bool = False
     decoder: bool = False
     head: str | None = None
     tied: bool = False

@@ -31,4 +31,5 @@ MODERNBERT = Family(
     positions=None,
     modules=Modules("attn.Wqkv", "attn.Wqkv", "attn.Wqkv", "attn.Wo", ("mlp.Wi",), "mlp.Wo", gated=True),
     min_layers=2,
+    fixed_first=True,
 )

@@ -1,7 +1,8 @@
 """A ``tokenizer.json`` with fewer tokens that still encodes every text, through sub-words and characters.
 
-Works on the parsed JSON of the ``tokenizers`` package, for its WordPiece, byte-level BPE and Unigram models. Tokens keep
-their order, so the padding id of families that count positions from it stays what it was.
+Works on the parsed JSON of the ``tokenizers`` package, for its WordPiece, BPE (byte-level, or over characters with bytes to
+fall back on) and Unigram models. Tokens keep their order, so the padding id of families that count positions from it stays
+what it was.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ class Trimmed:
     kept: tuple[int, ...]
 
 
-def trim(path: Path, texts: Sequence[str], tokens: int, min_uses: int) -> Trimmed:
+def trim(
+    path: Path, texts: Sequence[str], tokens: int, min_uses: int, *, always: Iterable[int] = (), rows: int | None = None
+) -> Trimmed:
     """Keeps about ``tokens`` tokens: special ones, characters, those with ``min_uses`` in ``texts``, then common others.
 
-    Characters and special tokens are kept even beyond ``tokens``. Raises InputError where the tokenizer's model is none of
-    WordPiece, byte-level BPE and Unigram.
+    Characters, bytes to fall back on, special tokens and the ids in ``always`` are kept even beyond ``tokens``. Ids from
+    ``rows`` on, for which the model has no embedding, are not kept. Raises InputError where the tokenizer's model is none of
+    WordPiece, BPE and Unigram.
     """
     data: Json = json.loads(path.read_bytes())
     kind = str(data["model"].get("type") or "")
@@ -48,10 +52,10 @@ def trim(path: Path, texts: Sequence[str], tokens: int, min_uses: int) -> Trimme
     reader.no_truncation()
     encodings = reader.encode_batch_fast(list(texts))
     uses = Counter(token for encoding in encodings for token in encoding.ids)
-    vocabulary = reader.get_vocab(with_added_tokens=True)
+    vocabulary = {token: i for token, i in reader.get_vocab(with_added_tokens=True).items() if rows is None or i < rows}
     alphabet = _alphabet(reader, texts)
     required = {int(token["id"]) for token in data["added_tokens"] if token["special"] and _needed(token["content"])}
-    required |= _KINDS[kind].base(data["model"], vocabulary, alphabet)
+    required |= _KINDS[kind].base(data["model"], vocabulary, alphabet) | set(always)
     close = _KINDS[kind].closure(data["model"], vocabulary)
     kept = _choose(required, uses, vocabulary, tokens, min_uses, close)
     return Trimmed(_rebuild(data, kept, kind), kept)
@@ -67,7 +71,7 @@ def _choose(
 ) -> tuple[int, ...]:
     """Required ids, then used ones by falling use, then the rest by id: by falling frequency, in most vocabularies."""
     known = set(vocabulary.values())
-    used = sorted((i for i in uses if uses[i] >= min_uses), key=lambda i: (-uses[i], i))
+    used = sorted((i for i in known if uses[i] >= min_uses), key=lambda i: (-uses[i], i))
     seen = set(used)
     kept = set(required)
     for i in [*used, *sorted(known - seen)]:
@@ -84,7 +88,7 @@ def _alphabet(reader: Tokenizer, texts: Iterable[str]) -> set[str]:
 
 
 def _needed(content: str) -> bool:
-    return not (content.startswith("[unused") or content.startswith("<unused"))
+    return not content.startswith(("[unused", "<unused", "<|reserved_special_token"))
 
 
 def _rebuild(data: Json, kept: tuple[int, ...], kind: str) -> Json:
@@ -140,8 +144,18 @@ def _table(model: Json, new: Mapping[int, int]) -> Json:
 
 
 def _bpe_base(model: Json, vocabulary: Mapping[str, int], alphabet: set[str]) -> set[int]:
-    singles = {i for token, i in vocabulary.items() if len(token) == 1}
-    return singles | ({vocabulary[model["unk_token"]]} if model.get("unk_token") else set())
+    unknown = {vocabulary[model["unk_token"]]} if model.get("unk_token") else set()
+    fallback = _bytes(model, vocabulary)
+    singles = {i for token, i in vocabulary.items() if len(token) == 1 and (not fallback or token in alphabet)}
+    return unknown | fallback | singles
+
+
+def _bytes(model: Json, vocabulary: Mapping[str, int]) -> set[int]:
+    """The tokens of the 256 bytes, into which what is not in the vocabulary falls; none where one of them is missing, for
+    then the tokenizer uses none.
+    """
+    names = [f"<0x{byte:02X}>" for byte in range(256)] if model.get("byte_fallback") else []
+    return {vocabulary[name] for name in names} if all(name in vocabulary for name in names) else set()
 
 
 def _merges(model: Json) -> list[tuple[str, str]]:
@@ -150,12 +164,16 @@ def _merges(model: Json) -> list[tuple[str, str]]:
 
 
 def _bpe_closure(model: Json, vocabulary: Mapping[str, int]) -> Callable[[int], set[int]]:
+    """A merged token's characters, and what they merge into on the way to it. Tokens that no merge makes are alone."""
     rank = {pair: i for i, pair in enumerate(_merges(model))}
+    merged = {left + right for left, right in rank}
     names = {i: token for token, i in vocabulary.items()}
 
     def close(token: int) -> set[int]:
+        if names[token] not in merged:
+            return {token}
         parts = list(names[token])
-        kept = {token}
+        kept = {token, *(vocabulary[part] for part in parts if part in vocabulary)}
         while len(parts) > 1:
             best = min(range(len(parts) - 1), key=lambda i: rank.get((parts[i], parts[i + 1]), len(rank)))
             if (parts[best], parts[best + 1]) not in rank:
@@ -176,12 +194,14 @@ def _bpe_rebuild(model: Json, new: Mapping[int, int]) -> Json:
 
 def _unigram_base(model: Json, vocabulary: Mapping[str, int], alphabet: set[str]) -> set[int]:
     singles = {vocabulary[c] for c in (*alphabet, "▁") if c in vocabulary}
-    return singles | {int(model["unk_id"])}
+    unknown = {int(model["unk_id"])} if model.get("unk_id") is not None else set()
+    return singles | unknown | _bytes(model, vocabulary)
 
 
 def _unigram_rebuild(model: Json, new: Mapping[int, int]) -> Json:
     pieces = [piece for i, piece in enumerate(model["vocab"]) if i in new]
-    return {**model, "vocab": pieces, "unk_id": new[int(model["unk_id"])]}
+    unknown = model.get("unk_id")
+    return {**model, "vocab": pieces, "unk_id": None if unknown is None else new[int(unknown)]}
 
 
 _KINDS: Mapping[str, _Kind] = {

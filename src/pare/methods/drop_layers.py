@@ -1,75 +1,109 @@
 """A student made of some of its teacher's layers, to be distilled afterwards.
 
 Taking the student's layers from the teacher, rather than new ones, is DistilBERT's initialisation (Sanh et al. 2019,
-section 3). Works on the weights' file alone, without torch.
+section 3). Which ones is given, evenly spaced, or those that change their input most (block influence, Men et al. 2024).
+Works on the weights' file alone; torch is needed to measure influence.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from safetensors.numpy import load_file, save_file
-
-from pare.artifacts import seal
 from pare.errors import InputError
 from pare.families import Family, family_of, read_config
+from pare.families.layers import config_of_layers, layer_kinds
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
+from pare.methods.surgery import examined, patient, read_weights, seal_cut, write_model
 from pare.types import Artifact, DataFacts, Part, Shape
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
 class DropLayers:
-    """Keeps ``keep`` layers: the first, and from there evenly spaced ones.
+    """Keeps ``keep`` layers, or those numbered in ``layers`` ("0,2,5", counted from 0).
 
-    Raises InputError where ``keep`` is below 1 or more than the model has.
+    ``by``: ``spaced`` keeps the first layer, and from there evenly spaced ones; ``influence`` those that change what they
+    read most, measured on train texts. Raises InputError where a number is out of range, or both or neither is given.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
 
-    keep: int
+    keep: int | None = None
+    layers: str = ""
+    by: Literal["spaced", "influence"] = "spaced"
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
+        if (self.keep is None) == (not self.layers):
+            raise InputError(
+                'drop_layers takes either keep or layers: give how many to keep, or which ones (layers="0,2")'
+            )
+        if self.keep is not None and self.keep < 1:
             raise InputError(f"drop_layers: keep must be at least 1 but is {self.keep}; set keep to 1 or more")
+        if self.layers:
+            if self.by != "spaced":
+                raise InputError(
+                    "drop_layers: layers are given, so there is nothing to choose by influence; leave by out"
+                )
+            _listed(self.layers)
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The parts without the dropped layers. Exact."""
-        _check(shape.family, self.keep)
-        new = {old: i for i, old in enumerate(spaced(shape.layers, self.keep))}
-        parts = tuple(kept for part in shape.parts if (kept := _renamed(part, new)) is not None)
-        attention = shape.attention_flops * self.keep / shape.layers
-        return replace(shape, parts=parts, layers=self.keep, attention_flops=attention)
+        """The parts without the dropped layers. Exact, unless influence chooses among layers of different sizes."""
+        family = family_of({"model_type": shape.family})
+        layers = self._planned(family, shape.layers)
+        new = _shape_of_layers(shape, layers)
+        free = [_weights_of(shape, i) for i in range(1 if family.fixed_first else 0, shape.layers)]
+        if self.by == "influence" and len(set(free)) > 1:
+            largest = sorted(range(shape.layers), key=lambda i: -sum(part.elements for part in _weights_of(shape, i)))
+            return replace(_shape_of_layers(shape, sorted(largest[: len(layers)])), exact=False)
+        return new
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Copies the teacher (or ``parent``, where there is one) without the dropped layers."""
-        source = parent or ctx.teacher
-        if source is None:
-            raise InputError("drop_layers needs a fine-tuned model but there is none; build the reference first")
+        """Copies the parent (or the teacher, where there is none) without the dropped layers."""
+        source = patient(parent, ctx.teacher, "drop_layers")
+        ctx.progress(0.0, "dropping layers")
         config = read_config(source.path)
         family = family_of(config)
-        _check(family.name, self.keep)
-        layers = _chosen(config, family, self.keep)
-        shutil.copytree(source.path, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json", WEIGHTS))
-        save_file(_take(load_file(source.path / WEIGHTS), family, layers), out / WEIGHTS, {"format": "pt"})
-        (out / "config.json").write_text(json.dumps(_shortened(config, family, layers), indent=1))
-        return seal(
-            out,
-            format="encoder",
-            labels=source.manifest.labels,
-            shape=self.reshape(source.manifest.shape, _no_facts(source)),
-            max_length=source.manifest.max_length,
-            kind=source.manifest.kind,
-            lineage=lineage(self, "drop_layers", source, ctx),
-        )
+        count = int(config[family.layers_key])
+        layers = self._planned(family, count)
+        kinds = layer_kinds(config, count)
+        measured: dict[str, Any] = {}
+        if self.by == "influence":
+            influence = _influence(source, family, ctx)
+            layers = most_influential(influence, len(layers), kinds, first=family.fixed_first)
+            measured = {"influence": [round(value, 6) for value in influence]}
+        elif not self.layers:
+            layers = _of_every_kind(layers, kinds)
+        if family.min_layers > 1 and kinds is not None and {kinds[i] for i in layers} != set(kinds):
+            raise InputError(
+                f"drop_layers: a {family.name} model must keep layers of every kind but layers {self.layers} are all "
+                f"{kinds[layers[0]]}; add one of another kind"
+            )
+        arrays = _take(read_weights(source.path), family, layers)
+        write_model(source, out, arrays, config_of_layers(config, family, layers))
+        shape = _shape_of_layers(source.manifest.shape, layers)
+        return seal_cut(source, out, shape, lineage(self, "drop_layers", source, ctx) | {"layers": layers} | measured)
+
+    def _planned(self, family: Family, count: int) -> list[int]:
+        """The layers to keep of ``count``; as many as, where influence is to choose them."""
+        layers = _listed(self.layers) if self.layers else spaced(count, self.keep or 0)
+        if len(layers) < family.min_layers:
+            raise InputError(
+                f"drop_layers: a {family.name} model must keep at least {family.min_layers} layers but keep is "
+                f"{len(layers)}; raise keep"
+            )
+        if layers[-1] >= count:
+            raise InputError(f"drop_layers: layers must be below {count} but {layers[-1]} is listed; leave it out")
+        if family.fixed_first and layers[0] != 0:
+            raise InputError(
+                f"drop_layers: the first layer of a {family.name} model is made unlike the others and must stay, but "
+                f"layers are {self.layers}; add 0"
+            )
+        return layers
 
 
 def spaced(layers: int, keep: int) -> list[int]:
@@ -85,24 +119,61 @@ def spaced(layers: int, keep: int) -> list[int]:
     return [i * (layers - 1) // (keep - 1) for i in range(keep)]
 
 
-def _chosen(config: dict[str, Any], family: Family, keep: int) -> list[int]:
-    """Spaced layers; the last gives way to one of a kind (``layer_types``) that would be missing."""
-    layers = spaced(int(config[family.layers_key]), keep)
-    kinds = config.get("layer_types")
-    if not isinstance(kinds, list):
-        return layers
-    missing = set(kinds) - {kinds[i] for i in layers}
-    if missing and keep > 1:
-        layers[-1] = max(i for i, kind in enumerate(kinds) if kind in missing)
-    return sorted(layers)
+def most_influential(
+    influence: Sequence[float], keep: int, kinds: Sequence[str] | None = None, *, first: bool = False
+) -> list[int]:
+    """The ``keep`` layers of most influence, in their order; layer 0 among them if ``first``. A kind that would be missing
+    takes the place of the least influential layer whose kind is there more than once.
+
+    >>> most_influential([0.3, 0.1, 0.2, 0.4], 2), most_influential([0.1, 0.3, 0.2], 2, first=True)
+    ([0, 3], [0, 1])
+    """
+    order = sorted(range(len(influence)), key=lambda i: (not (first and i == 0), -influence[i], i))
+    chosen = order[:keep]
+    of = list(kinds or [""] * len(influence))
+    for missing in sorted(set(of) - {of[i] for i in chosen}):
+        held = [of[i] for i in chosen]
+        spare = [i for i in reversed(chosen) if held.count(of[i]) > 1 and not (first and i == 0)]
+        if spare:
+            chosen[chosen.index(spare[0])] = next(i for i in order if of[i] == missing)
+    return sorted(chosen)
 
 
-def _check(name: str, keep: int) -> None:
-    least = family_of({"model_type": name}).min_layers
-    if keep < least:
-        raise InputError(
-            f"drop_layers: a {name} model must keep at least {least} layers but keep is {keep}; raise keep"
-        )
+def _influence(source: Artifact, family: Family, ctx: BuildContext) -> list[float]:
+    from pare.training.influence import block_influence
+
+    module, rows = examined(source, family, ctx)
+    found = block_influence(module, family, rows, threads=ctx.threads, progress=ctx.progress)
+    return [float(value) for value in found]
+
+
+def _listed(layers: str) -> list[int]:
+    """The numbers of a list like "0,2,5", rising. Raises InputError where it is none, or a number comes twice."""
+    found = [part.strip() for part in layers.split(",")]
+    if not all(part.isdecimal() for part in found) or len({int(part) for part in found}) != len(found):
+        raise InputError(f'drop_layers: layers must be different numbers like "0,2,5" but are {layers!r}')
+    return sorted(map(int, found))
+
+
+def _of_every_kind(layers: list[int], kinds: Sequence[str] | None) -> list[int]:
+    """Spaced layers; the last gives way to one of a kind (local or global attention) that would be missing."""
+    missing = set(kinds or ()) - {kinds[i] for i in layers} if kinds else set()
+    if kinds and missing and len(layers) > 1:
+        return sorted([*layers[:-1], max(i for i, kind in enumerate(kinds) if kind in missing)])
+    return layers
+
+
+def _shape_of_layers(shape: Shape, layers: Sequence[int]) -> Shape:
+    new = {old: i for i, old in enumerate(layers)}
+    parts = tuple(kept for part in shape.parts if (kept := _renamed(part, new)) is not None)
+    attention = shape.attention_flops * len(layers) / shape.layers
+    return replace(shape, parts=parts, layers=len(layers), attention_flops=attention)
+
+
+def _weights_of(shape: Shape, layer: int) -> tuple[Part, ...]:
+    """A layer's parts, without its number."""
+    prefix = f"layers.{layer}."
+    return tuple(replace(p, name=p.name.removeprefix(prefix)) for p in shape.parts if p.name.startswith(prefix))
 
 
 def _renamed(part: Part, new: dict[int, int]) -> Part | None:
@@ -113,7 +184,7 @@ def _renamed(part: Part, new: dict[int, int]) -> Part | None:
     return replace(part, name=f"layers.{new[old]}.{match[2]}") if old in new else None
 
 
-def _take(arrays: dict[str, Any], family: Family, layers: list[int]) -> dict[str, Any]:
+def _take(arrays: dict[str, Any], family: Family, layers: Sequence[int]) -> dict[str, Any]:
     new = {old: i for i, old in enumerate(layers)}
     prefix = re.compile(re.escape(family.layers) + r"\.(\d+)\.(.+)")
     kept = {}
@@ -124,14 +195,3 @@ def _take(arrays: dict[str, Any], family: Family, layers: list[int]) -> dict[str
         elif int(match[1]) in new:
             kept[f"{family.layers}.{new[int(match[1])]}.{match[2]}"] = array
     return kept
-
-
-def _shortened(config: dict[str, Any], family: Family, layers: list[int]) -> dict[str, Any]:
-    short = {**config, family.layers_key: len(layers)}
-    if isinstance(config.get("layer_types"), list):
-        short["layer_types"] = [config["layer_types"][i] for i in layers]
-    return short
-
-
-def _no_facts(source: Artifact) -> DataFacts:
-    return DataFacts(classes=len(source.manifest.labels), rows=0, tokens_per_row=0.0)

@@ -8,7 +8,7 @@ graph is compared with the module it came from before it is sealed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,7 +37,7 @@ Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
 """Compares parent and child on texts, with so many threads; raises PareError where they differ."""
 
 
-TAKES = {"openvino": ("encoder", "decoder"), "onnx": ("encoder",), "gguf": ("decoder",)}
+TAKES: Mapping[str, tuple[str, ...]] = {"openvino": ("encoder", "decoder"), "onnx": ("encoder",), "gguf": ("decoder",)}
 """What each format is written of. ONNX has no state in which a decoder would keep what it has read."""
 
 

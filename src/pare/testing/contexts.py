@@ -121,3 +121,30 @@ def tiny_written(ctx: BuildContext, folder: Path) -> Artifact:
     shutil.copytree(ctx.base, folder)
     shape = family_of(config := read_config(folder)).shape(config, 0)
     return seal(folder, format="decoder", labels=(), shape=shape, max_length=shape.max_length, kind="generate")
+
+
+def tiny_artifact(ctx: BuildContext, out: Path, *, max_length: int = 40) -> Artifact:
+    """The context's base as an artifact of format ``encoder`` (with a random head) or ``decoder``, every number of its
+    weights moved a little at random, so that no bias is zero and no norm is one. Needs torch and transformers.
+    """
+    import torch
+
+    from pare.training.decoder import load_decoder, save_decoder
+    from pare.training.model import load_encoder, save_encoder
+
+    config = read_config(ctx.base)
+    family = family_of(config)
+    model = load_decoder(ctx.base) if family.decoder else load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed)
+    generator = torch.Generator().manual_seed(ctx.seed)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(0.05 * torch.randn(weights.shape, generator=generator))
+    (save_decoder if family.decoder else save_encoder)(model, out, ctx.base / "tokenizer.json")
+    return seal(
+        out,
+        format="decoder" if family.decoder else "encoder",
+        labels=ctx.labels,
+        shape=family.shape(config, len(ctx.labels), each_token=ctx.kind == "tag"),
+        max_length=max_length,
+        kind=ctx.kind,
+    )

@@ -108,6 +108,25 @@ def plain_bpe(corpus: Sequence[str], size: int) -> Tokenizer:
     return made
 
 
+def pieces_bpe(corpus: Sequence[str], size: int) -> Tokenizer:
+    """BPE over characters with spaces marked, as Llama and Gemma have it: what is not in the vocabulary falls into bytes.
+
+    ``size`` counts what is beside the 256 bytes.
+    """
+    made = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    special = ["<unk>", "<s>", "</s>"]
+    fallback = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=size + 256, special_tokens=[*special, *fallback], show_progress=False)
+    made.train_from_iterator(corpus, trainer)
+    held = json.loads(made.to_str())
+    held["added_tokens"] = [token for token in held["added_tokens"] if token["content"] in special]
+    return Tokenizer.from_str(json.dumps(held))
+
+
 def _unigram(corpus: Sequence[str], size: int) -> Tokenizer:
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     made = Tokenizer(models.Unigram())
