@@ -1,4 +1,7 @@
-"""The base encoder fine-tuned on the task: the default reference, and the teacher of every student."""
+"""A model trained on the task's labels. The fine-tuned base is the default reference, and the teacher of every student.
+
+Of a decoder the labels are the answers to give, and the loss is that of their tokens and the end behind them.
+"""
 
 from __future__ import annotations
 
@@ -6,91 +9,89 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pare.artifacts import seal
-from pare.errors import InputError, MissingExtra
-from pare.families import family_of, read_config
-from pare.methods.base import BASE, MAX_LENGTH, BuildContext
+from pare.errors import InputError
+from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
+from pare.methods.source import finish, lesson, load, needs, source_of
 from pare.types import Artifact, DataFacts, Shape
+
+HIDE = 0.1
+"""The share of tokens that is hidden from an encoder where nothing else is said."""
 
 
 @dataclass(frozen=True)
 class Finetune:
-    """Starts from ``ctx.base``. ``rate`` is the peak learning rate of the backbone; the head's is 30 times that.
+    """Starts from ``ctx.base``, or goes on from an encoder or a decoder. ``rate`` is the peak learning rate of the layers;
+    an encoder's head learns at 30 times that.
 
-    ``hide`` is the share of tokens replaced by the mask token in training, in place of dropout. ``max_length`` in tokens:
-    longer texts are cut. Word embeddings stay as they are.
-    Raises InputError where a value is out of range.
+    ``hide`` is the share of an encoder's tokens replaced by the mask token in training, in place of dropout: 0.1 where it is
+    None. ``max_length`` in tokens: longer texts are cut; None is 128 for an encoder, 512 for a decoder, and what the parent
+    has. ``train_embeddings``: word embeddings learn too; None means those of decoders and of models that have learnt nothing
+    yet (``student``), while a pretrained encoder's stay as they are.
+    Raises InputError where a value is out of range, and where a decoder is to have tokens hidden.
     """
 
-    takes: ClassVar[tuple[str, ...]] = (BASE,)
+    takes: ClassVar[tuple[str, ...]] = (BASE, "encoder", "decoder")
     gives: ClassVar[str] = ""
 
     epochs: float = 5.0
     rate: float = 1.5e-4
-    hide: float = 0.1
+    hide: float | None = None
     smoothing: float = 0.0
     batch: int = 32
-    max_length: int = MAX_LENGTH
+    max_length: int | None = None
+    train_embeddings: bool | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 0.1:
             raise InputError(f"finetune: rate must be above 0 and at most 0.1 but is {self.rate}; 1.5e-4 is usual")
         if not 0 <= self.smoothing < 1:
             raise InputError(f"finetune: smoothing must be in [0, 1) but is {self.smoothing}; 0 is none")
-        if not 0 <= self.hide < 1:
+        if self.hide is not None and not 0 <= self.hide < 1:
             raise InputError(f"finetune: hide must be in [0, 1) but is {self.hide}; 0.1 is usual")
         if self.epochs <= 0:
             raise InputError(f"finetune: epochs must be above 0 but is {self.epochs}; 3 to 6 are usual")
         if self.batch < 1:
             raise InputError(f"finetune: batch must be at least 1 but is {self.batch}; 32 is usual")
-        if self.max_length < 3:
+        if self.max_length is not None and self.max_length < 3:
             raise InputError(f"finetune: max_length must be at least 3 but is {self.max_length}; 128 is usual")
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The base's anatomy: training changes values only. Exact."""
+        """The parent's anatomy: training changes values only. Exact."""
         return shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Trains and writes an artifact of format ``encoder``. Raises MissingExtra without torch and transformers."""
-        try:
-            import torch
-            import transformers  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "build", "fine-tuning an encoder") from None
-        from pare.training.batching import tokenize
+        """Trains and writes an encoder or a decoder. Raises MissingExtra without torch and transformers."""
+        needs("fine-tuning a model")
+        import torch
+
         from pare.training.losses import CrossEntropy
-        from pare.training.model import load_encoder, save_encoder
         from pare.training.trainer import Schedule, train
 
-        config = read_config(ctx.base)
-        tags = ctx.kind == "tag"
-        shape = family_of(config).shape(config, len(ctx.labels), each_token=tags)
-        max_length = min(self.max_length, shape.max_length)
-        tokenizer = ctx.base / "tokenizer.json"
-        if not tokenizer.is_file():
-            raise InputError(f"{ctx.base} has no tokenizer.json; save the base model's fast tokenizer beside it")
-        model = load_encoder(ctx.base, len(ctx.labels), seed=ctx.seed, train=True, pooling="none" if tags else None)
-        rows = tokenize(tokenizer, [sample.text for sample in ctx.train], max_length, words=tags)
-        loss = CrossEntropy(torch.from_numpy(ctx.answers(ctx.train)), self.smoothing, ctx.kind)
+        source = source_of(parent, ctx, self.max_length)
+        if source.decoder and self.hide:
+            raise InputError(
+                f"finetune: hide must be 0 for a decoder, which reads from the left, but is {self.hide}; leave it out"
+            )
+        model = load(source, ctx.seed)
+        rows, targets = lesson(source, ctx)
+        learns = self.train_embeddings
         train(
             model,
             rows,
-            loss,
-            Schedule(self.epochs, self.rate, batch=self.batch, hide=self.hide),
+            CrossEntropy(torch.from_numpy(targets), self.smoothing, ctx.kind),
+            Schedule(
+                self.epochs,
+                self.rate,
+                head_factor=1.0 if source.decoder else 30.0,
+                train_embeddings=source.decoder or not source.pretrained if learns is None else learns,
+                batch=self.batch,
+                hide=0.0 if source.decoder else HIDE if self.hide is None else self.hide,
+            ),
             seed=ctx.seed,
             fidelity=ctx.fidelity,
             threads=ctx.threads,
             progress=ctx.progress,
             word="fine-tuning",
         )
-        save_encoder(model, out, tokenizer)
-        return seal(
-            out,
-            format="encoder",
-            labels=ctx.labels,
-            shape=shape,
-            max_length=max_length,
-            kind=ctx.kind,
-            lineage=lineage(self, "finetune", None, ctx),
-        )
+        return finish(source, model, out, lineage(self, "finetune", parent, ctx))

@@ -27,7 +27,8 @@ class TokenRows:
     mask token), ``special`` holds the ids that are never hidden.
 
     Where words are tagged, word j of row i is number ``words[i] + j``, and ``firsts`` is the position in its row of each
-    word's first token, -1 where it has none.
+    word's first token, -1 where it has none. Where a decoder's turns are read (``training/turns.py``), so are the tokens of
+    the answers: ``firsts`` is then the position that predicts each.
     """
 
     ids: NDArray[np.int64]
@@ -56,7 +57,8 @@ class Batch:
     """``rows`` are the indices of the texts, (rows,); ``ids`` and ``mask`` are (rows, longest).
 
     Where words are tagged, ``words`` are the numbers of those that have a token here, and ``at`` is where each one's first
-    token is in the batch's tokens, row after row.
+    token is in the batch's tokens, row after row. Of a decoder's turns, ``at`` is where each token is predicted, and a token
+    that no row holds, because a model has just made it, has the number -1.
     """
 
     rows: NDArray[np.int64]
@@ -87,7 +89,7 @@ def tokenize(tokenizer: Path, texts: Sequence[str], max_length: int, *, words: b
     )
     encoded = [encoding.ids for encoding in encodings]
     lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-    starts = _starts(lengths)
+    starts = starts_of(lengths)
     flat = np.fromiter((token for ids in encoded for token in ids), dtype=np.int64, count=int(starts[-1]))
     special = tuple(sorted(i for i, token in reader.get_added_tokens_decoder().items() if token.special))
     made = TokenRows(flat, starts, pad, _first(reader, "[MASK]", "<mask>", "[UNK]", "<unk>"), special)
@@ -95,7 +97,7 @@ def tokenize(tokenizer: Path, texts: Sequence[str], max_length: int, *, words: b
         return made
     firsts = [first_tokens(encoding.offsets, part) for encoding, part in zip(encodings, parts, strict=True)]
     counts = np.array([len(part) for part in parts], dtype=np.int64)
-    return replace(made, words=_starts(counts), firsts=np.array(list(chain.from_iterable(firsts)), dtype=np.int64))
+    return replace(made, words=starts_of(counts), firsts=np.array(list(chain.from_iterable(firsts)), dtype=np.int64))
 
 
 def only(rows: TokenRows, answers: NDArray[np.bool_]) -> TokenRows:
@@ -141,15 +143,15 @@ def pad(rows: TokenRows, picked: NDArray[np.int64]) -> Batch:
         return batch
     counts = np.diff(rows.words)[picked]
     row = np.repeat(np.arange(len(picked)), counts)
-    numbers = np.arange(int(counts.sum())) + np.repeat(rows.words[picked] - _starts(counts)[:-1], counts)
+    numbers = np.arange(int(counts.sum())) + np.repeat(rows.words[picked] - starts_of(counts)[:-1], counts)
     firsts = rows.firsts[numbers]
     seen = firsts >= 0
     return replace(batch, words=numbers[seen], at=torch.from_numpy((row * width + firsts)[seen]))
 
 
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def starts_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Where each part begins, and where the last ends, of parts end to end."""
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _first(reader: Tokenizer, *names: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from pare.training.batching import Batch
 from pare.training.model import Output
@@ -60,6 +60,7 @@ _ONE = Terms(_one_label, lambda logits, t: F.softmax(logits / t, dim=-1), _one_t
 TERMS: Mapping[Kind, Terms] = {
     "classify": _ONE,
     "tag": _ONE,
+    "generate": _ONE,
     "multilabel": Terms(_several_labels, lambda logits, t: torch.sigmoid(logits / t), _several_taught),
 }
 
@@ -82,7 +83,7 @@ class Distillation:
     """``alpha`` x KL at ``temperature`` + cross-entropy where there is a label + ``hidden`` x cosine distance.
 
     ``targets``, in the form of the kind, are -1 where an answer has no label; ``logits`` (all answers, classes) and
-    ``pooled`` (all answers, width) are the teacher's.
+    ``pooled`` (all answers, width) are the teacher's. ``projection`` is for a student of another width (``widen``).
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class Distillation:
         temperature: float,
         hidden: float,
         kind: Kind = "classify",
+        projection: nn.Module | None = None,
     ) -> None:
         self.targets = targets
+        self.projection = projection
         self.terms = TERMS[kind]
         self.soft = self.terms.soften(logits, temperature)
         self.pooled = pooled
@@ -112,6 +115,23 @@ class Distillation:
         if bool((wanted >= 0).any()):
             loss = loss + self.terms.gold(output.logits, wanted, 0.0)
         if self.hidden > 0:
-            distance = 1.0 - F.cosine_similarity(output.pooled, self.pooled[answers].float(), dim=-1)
-            loss = loss + self.hidden * distance.mean()
+            loss = loss + self.hidden * distance(output.pooled, self.pooled[answers].float(), self.projection)
         return loss
+
+
+def widen(student: int, teacher: int, seed: int) -> nn.Module | None:
+    """What makes a student's states comparable with a teacher's of another width: a linear map that is learnt with the
+    student and then thrown away (Jiao et al. 2020, TinyBERT, equation 8). None where the widths are one.
+    """
+    if student == teacher:
+        return None
+    made = nn.Linear(student, teacher, bias=False)
+    with torch.no_grad():
+        made.weight.normal_(0.0, student**-0.5, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def distance(states: Tensor, wanted: Tensor, projection: nn.Module | None = None) -> Tensor:
+    """The mean cosine distance of states (answers, width) from a teacher's (answers, its width)."""
+    found = states if projection is None else projection(states)
+    return (1.0 - F.cosine_similarity(found, wanted, dim=-1)).mean()

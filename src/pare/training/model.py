@@ -21,6 +21,7 @@ from pare.errors import InputError
 from pare.families import family_of, read_config
 from pare.families.pooling import Pooling, read_pooling
 from pare.runtimes.modules import read_module
+from pare.training.batching import Batch
 
 HEAD = "head.safetensors"
 POOLING = "pooling.json"
@@ -29,7 +30,8 @@ POOLING = "pooling.json"
 class Output(NamedTuple):
     """``logits`` (rows, classes), ``pooled`` (rows, width), ``hidden`` (rows, tokens, width): the last layer's states.
 
-    Without a pooling logits are (rows, tokens, classes) and ``pooled`` is ``hidden``.
+    Without a pooling logits are (rows, tokens, classes) and ``pooled`` is ``hidden``. Of a batch's answers: logits and
+    ``pooled`` have one row an answer.
     """
 
     logits: Tensor
@@ -54,6 +56,18 @@ class Encoder(nn.Module):  # type: ignore[misc]
         hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         pooled = _pool(hidden, attention_mask, self.pooling)
         return Output(self.head(pooled), pooled, hidden)
+
+    @property
+    def words(self) -> nn.Module:
+        return self.backbone.get_input_embeddings()
+
+    def answers(self, batch: Batch) -> Output:
+        """The outputs of a batch's answers in fp32: those of its texts, or of its words' first tokens."""
+        output = self.states(batch.ids, batch.mask)
+        logits, pooled = output.logits, output.pooled
+        if batch.at is not None:
+            logits, pooled = (states.flatten(0, 1)[batch.at] for states in (logits, pooled))
+        return Output(logits.float(), pooled.float(), output.hidden)
 
 
 def load_encoder(

@@ -41,7 +41,7 @@ def teacher_outputs(teacher: Artifact, texts: Sequence[str], cache: Path, thread
     rows = tokenize(teacher.path / "tokenizer.json", texts, manifest.max_length, words=manifest.kind == "tag")
     model = load_encoder(teacher.path)
     logits, pooled = predict(model, rows, threads=threads, progress=progress, word="teacher")
-    _write(path, {"logits": logits, "pooled": pooled})
+    write_arrays(path, {"logits": logits, "pooled": pooled})
     return Outputs(logits, pooled)
 
 
@@ -49,7 +49,7 @@ def _key(teacher: Artifact, texts: Sequence[str]) -> str:
     return hashlib.sha256(msgspec.json.encode([teacher.id, list(texts)])).hexdigest()[:24]
 
 
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Writes beside the final name and renames, so that a killed run leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
