@@ -30,7 +30,9 @@ def block_influence(
     blocks = list(model.get_submodule(family.layers).children())
     sums = torch.zeros(len(blocks), dtype=torch.float64)
     mask: list[Any] = []
-    hooks = [block.register_forward_hook(partial(_add, sums, i, mask), with_kwargs=True) for i, block in enumerate(blocks)]
+    hooks = [
+        block.register_forward_hook(partial(_add, sums, i, mask), with_kwargs=True) for i, block in enumerate(blocks)
+    ]
     options = {"use_cache": False} if family.decoder else {}
     try:
         with torch.inference_mode():

@@ -63,7 +63,9 @@ def input_moments(
     for first in range(0, len(layers), together):
         chunk = layers[first : first + together]
         share, part = first / len(layers), len(chunk) / len(layers)
-        sums = _run(model, family, rows, chunk, diagonal, lambda done, a=share, b=part: progress(a + b * done, "inputs"))
+        sums = _run(
+            model, family, rows, chunk, diagonal, lambda done, a=share, b=part: progress(a + b * done, "inputs")
+        )
         for found in sums:
             yield {path: found[group[0]] for group in groups for path in group}
 
