@@ -234,6 +234,37 @@ def stories(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_decoder_is_lowered_and_scored_in_bits_per_byte(stories: Path, tmp_path: Path) -> None:
+    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
+    assert api.kind_of_model(base) == "generate"
+    task = Task.of(stories, input="ask", target="say", kind="generate")
+    found = api.build(base, "lower", task, tmp_path / "small")
+    assert (found.format, found.runtime) == ("openvino", "openvino")
+    assert artifacts.read(tmp_path / "small").manifest.kind == "generate"
+    assert found.quality is not None
+    before, after, drop = found.quality.before, found.quality.after, found.quality.drop
+    assert before is not None
+    assert drop is not None
+    assert (before.metric, after.metric, drop.metric) == ("bits_per_byte", "bits_per_byte", "drop")
+    assert 0.5 < after.value < 20
+    assert abs(drop.value) < 0.01
+    assert UserLedger().looks([id for id, side in UserLedger().sides().items() if side == "test"]) == []
+    with pytest.raises(InputError, match="find for kind generate is not there yet"):
+        api.find(task, tmp_path / "run")
+
+
+def test_a_decoder_is_a_plain_folder_for_others(
+    stories: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
+    task = Task.of(stories, input="ask", target="say", kind="generate")
+    api.build(base, "lower", task, tmp_path / "small")
+    api.export(tmp_path / "small", "hf", tmp_path / "hf")
+    assert card_says(tmp_path / "hf", capsys).startswith("a prompt")
+    with pytest.raises(InputError, match="a decoder has no ONNX form"):
+        api.export(tmp_path / "small", "onnx", tmp_path / "onnx")
+
+
 # -- export -----------------------------------------------------------------------------------------------------------
 
 

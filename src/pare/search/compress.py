@@ -245,8 +245,10 @@ def _refuse_other(out: Path, id: str) -> None:
 def _facts(dataset: Dataset, origin: Origin) -> DataFacts:
     texts = [sample.text + sample.label if dataset.kind == "generate" else sample.text for sample in dataset.train]
     texts += dataset.unlabelled
-    found = token_facts(origin.folder, texts, MAX_LENGTH)
     classes, rows = len(dataset.labels), len(dataset.train)
+    if not (origin.folder / "tokenizer.json").is_file():  # a model of n-grams: about four characters a token
+        return DataFacts(classes, rows, sum(map(len, texts)) / len(texts) / 4, None, len(dataset.unlabelled))
+    found = token_facts(origin.folder, texts, MAX_LENGTH)
     return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use, len(dataset.unlabelled))
 
 
