@@ -261,6 +261,10 @@ def test_a_decoder_is_a_plain_folder_for_others(
     api.build(base, "lower", task, tmp_path / "small")
     api.export(tmp_path / "small", "hf", tmp_path / "hf")
     assert card_says(tmp_path / "hf", capsys).startswith("a prompt")
+    api.export(tmp_path / "small", "gguf", tmp_path / "gguf", "q8_0")
+    assert (tmp_path / "gguf" / "model.gguf").read_bytes()[:4] == b"GGUF"
+    with pytest.raises(InputError, match="--width must be one of f32, f16, q8_0, q4_0 but got int8"):
+        api.export(tmp_path / "small", "gguf", tmp_path / "other", "int8")
     with pytest.raises(InputError, match="a decoder has no ONNX form"):
         api.export(tmp_path / "small", "onnx", tmp_path / "onnx")
 

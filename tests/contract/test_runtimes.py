@@ -15,8 +15,10 @@ SERVED = {
     "arrays": ("linear", "static"),
     "openvino": ("openvino", "openvino-w8", "openvino-int8"),
     "onnx": ("onnx",),
+    "llamacpp": (),
     "pytorch": ("encoder",),
 }
+"""llama.cpp serves decoders, which are compared with PyTorch in ``test_gguf.py``."""
 PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "pytorch": "transformers"}
 
 

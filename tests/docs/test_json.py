@@ -142,7 +142,7 @@ def test_built(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 def test_exported(artifact: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Exported(artifact, "hf", "0" * 16, 12, ("config.json",))
+    made = Exported(artifact, "hf", "0" * 16, 12, ("config.json",), ("two matrices stay f16",))
     monkeypatch.setattr(api, "export", lambda *given: made)
     check("exported", said(capsys, "export", artifact, "--to", "hf", "--out", artifact / "x", "--json"))
 

@@ -30,4 +30,6 @@ def command(path: Path, to: str, out: Path, width: str | None, as_json: bool) ->
         emit({**asdict(found), "path": str(found.path)})
         return
     click.echo(f"{found.path}: {len(found.files)} files, {megabytes(found.size_bytes)}")
+    for note in found.notes:
+        say(note)
     say(f"how to use it: {found.path / 'README.md'}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +18,7 @@ import numpy as np
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.methods.base import BuildContext
+from pare.methods.gguf import Width, gguf_shape, lower_gguf
 from pare.methods.graphs import write_onnx, write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
@@ -38,29 +39,37 @@ Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
 
 @dataclass(frozen=True)
 class Lower:
-    """``to``: the format to write, ``openvino`` or ``onnx``."""
+    """``to``: the format to write: ``openvino``, ``onnx`` for encoders, ``gguf`` for decoders.
+
+    ``width``: how a GGUF file stores its matrices, f16 where it is not given.
+    """
 
     once: ClassVar[str] = "lowering"
 
-    to: Literal["openvino", "onnx"] = "openvino"
+    to: Literal["openvino", "onnx", "gguf"] = "openvino"
+    width: Width | None = None
+
+    def __post_init__(self) -> None:
+        if self.width and self.to != "gguf":
+            raise InputError(f"lower: width is for gguf but to is {self.to}; leave it out, and quantize afterwards")
 
     @property
     def takes(self) -> tuple[str, ...]:
-        return ("encoder", "decoder") if self.to == "openvino" else ("encoder",)
+        return {"openvino": ("encoder", "decoder"), "onnx": ("encoder",), "gguf": ("decoder",)}[self.to]
 
     @property
     def gives(self) -> str:
         return self.to
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The same parts: fp32 in, fp32 out."""
-        return shape
+        """The same parts: fp32 in, fp32 out, but for GGUF, whose matrices have their width."""
+        return gguf_shape(shape, self.width or "f16") if self.to == "gguf" else shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Exports an artifact of format ``encoder`` or ``decoder`` and seals format ``openvino`` or ``onnx``.
+        """Exports an artifact of format ``encoder`` or ``decoder`` and seals the format ``to``.
 
-        Raises InputError where the parent is neither, or a decoder is lowered to ONNX, MissingExtra without the exporter,
-        and PareError where the graph's answers differ from the parent's.
+        Raises InputError where the parent is of another format, or has no such form, MissingExtra without the exporter, and
+        PareError where the graph's answers differ from the parent's.
         """
         if parent is None or parent.manifest.format not in ("encoder", "decoder"):
             found = parent.manifest.format if parent else "nothing"
@@ -69,9 +78,12 @@ class Lower:
             )
         if parent.manifest.format not in self.takes:
             raise InputError(
-                "lower writes decoders as OpenVINO graphs only, which keep what was read inside; ONNX has no such state: "
-                "use lower:openvino"
+                f"lower:{self.to} needs an artifact of format {self.takes[0]} but got {parent.manifest.format}: encoders "
+                "are lowered to openvino or onnx, decoders to openvino or gguf"
             )
+        if self.to == "gguf":
+            width: Width = self.width or "f16"
+            return lower_gguf(parent, ctx, out, width, lineage(replace(self, width=width), "lower", parent, ctx))
         ctx.progress(0.0, f"lowering to {self.to}")
         try:
             write = _decoder if parent.manifest.format == "decoder" else self._encoder

@@ -31,6 +31,7 @@ RUNTIMES: dict[str, str] = {
     "arrays": "pare.runtimes.arrays:Arrays",
     "openvino": "pare.runtimes.openvino:OpenVino",
     "onnx": "pare.runtimes.onnx:Onnx",
+    "llamacpp": "pare.runtimes.llamacpp:LlamaCpp",
     "pytorch": "pare.runtimes.pytorch:PyTorch",
 }
 """Name → where it is, in order of preference."""

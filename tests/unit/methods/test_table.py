@@ -27,7 +27,7 @@ def test_every_row_resolves_to_a_configuration(name: str) -> None:
             "linear: features must be an integer of at least 100 and at most 1000000 but got 5",
         ),
         (Step("linear", {"features": "many"}), "features must be an integer .* but got 'many'"),
-        (Step("lower", {"to": "gguf"}), "lower: to must be one of openvino, onnx but got 'gguf'"),
+        (Step("lower", {"to": "tflite"}), "lower: to must be one of openvino, onnx, gguf but got 'tflite'"),
         (Step("quantize", {"rollback": 3}), "rollback must be true or false but got 3"),
         (Step("calibrate", {"temperature": 1.0}), "calibrate needs threshold"),
         (Step("calibrate", {"temperature": 0.0, "threshold": 0.1}), "of at least 0.05"),

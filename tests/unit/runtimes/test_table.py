@@ -23,8 +23,8 @@ def test_an_unknown_name_names_the_nearest() -> None:
 
 
 def test_what_nothing_can_load_names_every_reason() -> None:
-    manifest = Manifest("gguf", "classify", ("a",), 0, {}, Shape("x", ()), {}, {})
-    with pytest.raises(InputError, match="gguf") as caught:
+    manifest = Manifest("tflite", "classify", ("a",), 0, {}, Shape("x", ()), {}, {})
+    with pytest.raises(InputError, match="tflite") as caught:
         load(Artifact(Path("model"), "id", manifest, 0))
     assert all(f"{name}: it serves" in str(caught.value) for name in RUNTIMES)
 

@@ -1,0 +1,170 @@
+"""llama.cpp inside this process (xllamacpp): serves the format ``gguf``, one file of weights with its metadata.
+
+It is asked in token ids, which ``Prompts`` makes as for every other runtime, so that the tokenizer inside the file does not
+matter here. Its interface completes prompts; it tells neither the probabilities of a prompt nor, where a token ends inside a
+character, which token it chose. Both follow exactly from one question a token: what would you say after these ids, if a bias
+of the logits made you say token t? The log-probabilities in the answer are of the logits before the bias, over the whole
+vocabulary: that of t is the surprisal, the first of the list is the greedy choice. What came before stays in the cache, so
+that a question is the work of one token, and a few tenths of a millisecond of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from pare.errors import InputError, MissingExtra, PareError
+from pare.runtimes.base import Generator, Token
+from pare.runtimes.causal import Prompts
+from pare.types import Artifact, Device, Support
+
+MODEL = "model.gguf"
+FORCE = 1e6
+"""A bias that decides: no logit comes near it."""
+
+
+class LlamaCpp:
+    """The runtime of the format ``gguf``: ``model.gguf``, ``tokenizer.json`` and ``config.json``."""
+
+    name = "llamacpp"
+
+    def supports(self, artifact: Artifact, device: Device) -> Support:
+        form = artifact.manifest.format
+        return Support(True) if form == "gguf" else Support(False, f"it serves the format gguf, not {form}")
+
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Generator:
+        try:
+            import xllamacpp
+        except ImportError:
+            raise MissingExtra("xllamacpp", "gguf", "running GGUF") from None
+        manifest = artifact.manifest
+        width = str(manifest.lineage.get("step", {}).get("params", {}).get("width", ""))
+        server = _server(artifact.path / MODEL, manifest.max_length, threads, exact=width == "f32")
+        facts = {
+            "runtime": f"llama.cpp (xllamacpp {xllamacpp.__version__})",
+            "precision": width,
+            "threads": str(threads),
+        }
+        return LlamaCppEngine(server, Prompts(artifact.path, manifest.max_length), facts)
+
+
+class LlamaCppEngine:
+    """A loaded file. One request at a time; ``max_length`` tokens of prompt and answer at most."""
+
+    def __init__(self, server: Any, prompts: Prompts, facts: Mapping[str, str]) -> None:
+        self.facts = facts
+        self._server = server
+        self._prompts = prompts
+        self._plain = _plain_token(prompts.tokenizer)
+
+    def surprisal(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+        """How many bits each answer costs after its prompt, (pairs,); see ``Prompts.turn`` for what is cut."""
+        bits = np.zeros(len(pairs))
+        for row, (prompt, answer) in enumerate(pairs):
+            ids, start, stop = self._prompts.turn(prompt, answer)
+            bits[row] = sum(self._surprise(ids[:place], ids[place]) for place in range(start, stop))
+        return bits
+
+    def generate(self, prompt: str, most: int) -> Iterator[Token]:
+        """The likeliest continuation, token by token, until the model ends it, ``most`` tokens are made, or the context is
+        full. A long prompt keeps its end, as in ``Prompts.turn``.
+        """
+        room = max(self._prompts.max_length - most, self._prompts.max_length // 2, 1)
+        ids = self._prompts.prompt(prompt)[-room:]
+        stream = DecodeStream(skip_special_tokens=True)
+        for _ in range(min(most, self._prompts.max_length - len(ids))):
+            best = self._likeliest(ids, 1)[0]["id"]
+            if best in self._prompts.ends:
+                return
+            ids.append(best)
+            yield Token(best, stream.step(self._prompts.tokenizer, best) or "")
+
+    def close(self) -> None:
+        """Frees what the engine holds."""
+        self._server = None
+
+    def _surprise(self, ids: Sequence[int], token: int) -> float:
+        """-log2 of the probability of a token after some ids."""
+        said = self._ask(ids, token, 1)
+        if said is None:
+            said = next(
+                one for one in self._likeliest(ids, self._prompts.tokenizer.get_vocab_size()) if one["id"] == token
+            )
+        return -float(said["logprob"]) / math.log(2.0)
+
+    def _likeliest(self, ids: Sequence[int], most: int) -> list[Mapping[str, Any]]:
+        """So many next tokens with their log-probabilities, the likeliest first."""
+        said = self._ask(ids, self._plain, most)
+        if said is None:
+            raise PareError(f"llama.cpp says nothing of token {self._plain}; report this with the model")
+        found: list[Mapping[str, Any]] = said["top_logprobs"]
+        return found
+
+    def _ask(self, ids: Sequence[int], token: int, most: int) -> Mapping[str, Any] | None:
+        """What llama.cpp says of ``token`` after some ids; None where the token ends inside a character."""
+        answer = self._server.handle_completions(
+            {
+                "prompt": list(ids),
+                "max_tokens": 1,
+                "temperature": 0,
+                "n_probs": most,
+                "logit_bias": [[token, FORCE]],
+                "cache_prompt": True,
+            }
+        )
+        if "error" in answer:
+            raise PareError(f"llama.cpp refused a request: {answer['error'].get('message', answer['error'])}")
+        told = (answer["choices"][0].get("logprobs") or {}).get("content")
+        return told[0] if told else None
+
+
+def _server(file: Path, length: int, threads: int, *, exact: bool) -> Any:
+    """llama.cpp with one slot of ``length`` tokens. ``exact``: keys and values are kept in fp32, as in PyTorch.
+
+    Its threads are counted for prompts and for tokens and do not spin, for spinning threads that share a core slow each
+    other by orders of magnitude. The address that it opens on this machine is closed to all who lack a random key.
+    Raises InputError where the file cannot be loaded.
+    """
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(file)
+    params.n_ctx = length + 1
+    params.n_parallel = 1
+    params.n_gpu_layers = 0
+    for pool in (params.cpuparams, params.cpuparams_batch):
+        pool.n_threads = threads
+        pool.poll = 0
+    params.n_threads_http = 1
+    params.api_keys = [secrets.token_hex(16)]
+    params.ui = False
+    params.fit_params = False
+    params.cache_ram_mib = 0
+    params.warmup = False
+    params.verbosity = -1
+    if exact:
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise InputError(f"{file} cannot be loaded by llama.cpp ({error}); build the artifact again") from None
+
+
+def _plain_token(tokenizer: Tokenizer) -> int:
+    """The first token that is whole letters, so that llama.cpp always tells of it."""
+    for number in range(tokenizer.get_vocab_size()):
+        text = tokenizer.id_to_token(number) or ""
+        if text.isascii() and text.isalpha():
+            return number
+    raise InputError(
+        "the tokenizer has no token of plain letters, which llama.cpp needs to be asked; use another runtime"
+    )
