@@ -32,6 +32,8 @@ QUICK = "finetune:1 > drop_layers:1 > distil:1(copies=0)"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compress, "MEASURED_SECONDS", 0.1)
+    monkeypatch.setattr(compress, "MEASURED_TOKENS", 4)
+    monkeypatch.setattr(compress, "ROUNDS", 1)
 
 
 def texts(rows: int) -> list[tuple[str, str]]:
@@ -138,10 +140,10 @@ def test_a_recipe_goes_on_from_an_artifact_which_teaches(base: Path, task: Task,
     assert deeper.artifact != found.artifact
 
 
-def test_a_base_without_layers_to_drop_is_fine_tuned_first(base: Path, task: Task, tmp_path: Path) -> None:
+def test_vectors_start_from_the_base_and_are_no_student(base: Path, task: Task, tmp_path: Path) -> None:
     found = api.build(base, "static(epochs=1, width=8, tokens=300)", task, tmp_path / "a")
     assert (found.format, found.runtime, len(found.steps)) == ("static", "arrays", 1)
-    with pytest.raises(InputError, match="needs a teacher and there is none"):
+    with pytest.raises(InputError, match="takes format encoder but is given format static"):
         api.build(tmp_path / "a", "distil", task, tmp_path / "b")
 
 
@@ -248,6 +250,8 @@ def test_a_decoder_is_lowered_and_scored_in_bits_per_byte(stories: Path, tmp_pat
     assert (before.metric, after.metric, drop.metric) == ("bits_per_byte", "bits_per_byte", "drop")
     assert 0.5 < after.value < 20
     assert abs(drop.value) < 0.01
+    assert found.measurement is not None
+    assert found.measurement.figures["decode_tokens_per_s_batch_8"].value > 0
     assert UserLedger().looks([id for id, side in UserLedger().sides().items() if side == "test"]) == []
     with pytest.raises(InputError, match="find for kind generate is not there yet"):
         api.find(task, tmp_path / "run")

@@ -80,6 +80,16 @@ def test_exports(pare: Pare, model: Path, data: Path, args: tuple[str, ...], wor
     assert not Path("out").exists()
 
 
+def test_a_study_of_a_decoder_is_refused(pare: Pare, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama"}')
+    said = pare("find", data, "--base", tmp_path / "llama", *COLUMNS[:4])
+    assert said.code == 2
+    assert said.err.endswith(
+        "is a decoder (llama); pare build builds decoders; find for kind generate is not there yet\n"
+    )
+
+
 def test_find_says_that_texts_are_for_build(pare: Pare, data: Path) -> None:
     pare("find", data, "--kind", "generate", "--target", "text").refused("find for kind generate is not there yet")
     shown = pare("find", data, "--kind", "generate", "--target", "text", "--task-only")
