@@ -29,8 +29,15 @@ FILLER = "please could you tell me what happens when anybody wants this today or
 QUICK = "finetune:1 > drop_layers:1 > distil:1(copies=0)"
 
 
+@pytest.fixture
+def timed() -> None:
+    """For a test that wants its artifact measured."""
+
+
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "timed" not in request.fixturenames:
+        monkeypatch.setattr(compress, "_measured", lambda *given: None)
     monkeypatch.setattr(compress, "MEASURED_SECONDS", 0.1)
     monkeypatch.setattr(compress, "MEASURED_TOKENS", 4)
     monkeypatch.setattr(compress, "ROUNDS", 1)
@@ -81,6 +88,7 @@ class Told:
         raise AssertionError("there is no trial")
 
 
+@pytest.mark.usefixtures("timed")
 def test_a_recipe_is_built_scored_measured_and_written(base: Path, task: Task, tmp_path: Path) -> None:
     told = Told()
     found = api.build(base, f"{QUICK} > quantize(ranges=16)", task, tmp_path / "small", listener=told)
@@ -236,7 +244,8 @@ def stories(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_decoder_is_lowered_and_scored_in_bits_per_byte(stories: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("timed")
+def test_a_decoder_is_lowered_scored_in_bits_per_byte_and_timed(stories: Path, tmp_path: Path) -> None:
     base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
     assert api.kind_of_model(base) == "generate"
     task = Task.of(stories, input="ask", target="say", kind="generate")
