@@ -153,7 +153,8 @@ def build(
     if task is None:
         raise InputError(f"{model} is no run with a task of its own; give --data: a task.yaml or a data file")
     task = task if isinstance(task, Task) else Task.read(task)
-    return compressing.compress(origin, steps, task, Path(out), teacher, listener or Silent())
+    folder = Path(out) if Path(out).name else Path(out).resolve()
+    return compressing.compress(origin, steps, task, folder, teacher, listener or Silent())
 
 
 def kind_of_model(model: str | Path) -> Kind | None:
@@ -166,7 +167,7 @@ def export(path: str | Path, to: str, out: str | Path, width: str | None = None)
 
     ``width`` is how a GGUF file stores its matrices. Raises InputError for what has no such form, with the reason.
     """
-    return exporting.export(path, to, Path(out), width)
+    return exporting.export(path, to, Path(out) if Path(out).name else Path(out).resolve(), width)
 
 
 def load(path: str | Path, runtime: str | None = None, threads: int | None = None) -> Engine:

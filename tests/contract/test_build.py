@@ -29,9 +29,18 @@ FILLER = "please could you tell me what happens when anybody wants this today or
 QUICK = "finetune:1 > drop_layers:1 > distil:1(copies=0)"
 
 
+@pytest.fixture
+def timed() -> None:
+    """For a test that wants its artifact measured."""
+
+
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "timed" not in request.fixturenames:
+        monkeypatch.setattr(compress, "_measured", lambda *given: None)
     monkeypatch.setattr(compress, "MEASURED_SECONDS", 0.1)
+    monkeypatch.setattr(compress, "MEASURED_TOKENS", 4)
+    monkeypatch.setattr(compress, "ROUNDS", 1)
 
 
 def texts(rows: int) -> list[tuple[str, str]]:
@@ -79,6 +88,7 @@ class Told:
         raise AssertionError("there is no trial")
 
 
+@pytest.mark.usefixtures("timed")
 def test_a_recipe_is_built_scored_measured_and_written(base: Path, task: Task, tmp_path: Path) -> None:
     told = Told()
     found = api.build(base, f"{QUICK} > quantize(ranges=16)", task, tmp_path / "small", listener=told)
@@ -138,10 +148,10 @@ def test_a_recipe_goes_on_from_an_artifact_which_teaches(base: Path, task: Task,
     assert deeper.artifact != found.artifact
 
 
-def test_a_base_without_layers_to_drop_is_fine_tuned_first(base: Path, task: Task, tmp_path: Path) -> None:
+def test_vectors_start_from_the_base_and_are_no_student(base: Path, task: Task, tmp_path: Path) -> None:
     found = api.build(base, "static(epochs=1, width=8, tokens=300)", task, tmp_path / "a")
     assert (found.format, found.runtime, len(found.steps)) == ("static", "arrays", 1)
-    with pytest.raises(InputError, match="needs a teacher and there is none"):
+    with pytest.raises(InputError, match="takes format encoder but is given format static"):
         api.build(tmp_path / "a", "distil", task, tmp_path / "b")
 
 
@@ -232,6 +242,44 @@ def stories(tmp_path: Path) -> Path:
     path = tmp_path / "stories.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+@pytest.mark.usefixtures("timed")
+def test_a_decoder_is_lowered_scored_in_bits_per_byte_and_timed(stories: Path, tmp_path: Path) -> None:
+    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
+    assert api.kind_of_model(base) == "generate"
+    task = Task.of(stories, input="ask", target="say", kind="generate")
+    found = api.build(base, "lower", task, tmp_path / "small")
+    assert (found.format, found.runtime) == ("openvino", "openvino")
+    assert artifacts.read(tmp_path / "small").manifest.kind == "generate"
+    assert found.quality is not None
+    before, after, drop = found.quality.before, found.quality.after, found.quality.drop
+    assert before is not None
+    assert drop is not None
+    assert (before.metric, after.metric, drop.metric) == ("bits_per_byte", "bits_per_byte", "drop")
+    assert 0.5 < after.value < 20
+    assert abs(drop.value) < 0.01
+    assert found.measurement is not None
+    assert found.measurement.figures["decode_tokens_per_s_batch_8"].value > 0
+    assert UserLedger().looks([id for id, side in UserLedger().sides().items() if side == "test"]) == []
+    with pytest.raises(InputError, match="find for kind generate is not there yet"):
+        api.find(task, tmp_path / "run")
+
+
+def test_a_decoder_is_a_plain_folder_for_others(
+    stories: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
+    task = Task.of(stories, input="ask", target="say", kind="generate")
+    api.build(base, "lower", task, tmp_path / "small")
+    api.export(tmp_path / "small", "hf", tmp_path / "hf")
+    assert card_says(tmp_path / "hf", capsys).startswith("a prompt")
+    api.export(tmp_path / "small", "gguf", tmp_path / "gguf", "q8_0")
+    assert (tmp_path / "gguf" / "model.gguf").read_bytes()[:4] == b"GGUF"
+    with pytest.raises(InputError, match="--width must be one of f32, f16, q8_0, q4_0 but got int8"):
+        api.export(tmp_path / "small", "gguf", tmp_path / "other", "int8")
+    with pytest.raises(InputError, match="a decoder has no ONNX form"):
+        api.export(tmp_path / "small", "onnx", tmp_path / "onnx")
 
 
 # -- export -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from pare.errors import InputError, Interrupted
 from pare.logs.incumbent import Incumbent
 from pare.methods.base import BuildContext
 from pare.methods.linear import Linear
+from pare.search.export import Exported
 from pare.search.halving import FULL
+from pare.testing.building import tiny_built
 from pare.testing.contexts import LABELS, tiny_samples
 from pare.testing.logs import write_log
 from pare.testing.studies import against, fake_study
@@ -126,6 +129,22 @@ def test_comparison(run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     made = Comparison(("a", "b"), (figures, figures), {"latency_p50_ms": (1, 1, 1)}, 8)
     monkeypatch.setattr(api, "bench", lambda *given: made)
     check("comparison", said(capsys, "bench", run, "--json"))
+
+
+def test_built(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    full = tiny_built(tmp_path)
+    bare = replace(full, quality=None, measurement=None)
+    made = iter([full, bare])
+    monkeypatch.setattr(api, "build", lambda *given, **named: next(made))
+    (tmp_path / "task.yaml").write_text("data: {path: d.csv, input: text, target: label}")
+    build = ("build", "m", "--recipe", "lower", "--data", tmp_path / "task.yaml", "--out", tmp_path / "out", "--json")
+    check("built", said(capsys, *build), said(capsys, *build))
+
+
+def test_exported(artifact: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Exported(artifact, "hf", "0" * 16, 12, ("config.json",), ("two matrices stay f16",))
+    monkeypatch.setattr(api, "export", lambda *given: made)
+    check("exported", said(capsys, "export", artifact, "--to", "hf", "--out", artifact / "x", "--json"))
 
 
 def test_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,8 @@ def _task(model: str, data: Path | None, given: dict[str, Any]) -> Task | None:
     if data.suffix in TASK_FILES:
         return with_flags(Task.read(data), given)
     named = {name.rpartition(".")[2]: value for name, value in given.items()}
-    named.setdefault("kind", api.kind_of_model(model) or "classify")
+    if "kind" not in named:
+        named["kind"] = api.kind_of_model(model) or "classify"
     needed = ("target",) if named["kind"] == "generate" else () if named["kind"] == "tag" else ("input", "target")
     for name in needed:
         if name not in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -26,7 +27,9 @@ def command(path: Path, to: str, out: Path, width: str | None, as_json: bool) ->
     check_runs(path)
     found = api.export(path, to, out, width)
     if as_json:
-        emit(found)
+        emit({**asdict(found), "path": str(found.path)})
         return
     click.echo(f"{found.path}: {len(found.files)} files, {megabytes(found.size_bytes)}")
+    for note in found.notes:
+        say(note)
     say(f"how to use it: {found.path / 'README.md'}")

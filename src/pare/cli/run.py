@@ -76,6 +76,10 @@ def command(
             say(f"pare: {path} has no proven winner; this is its {name}. --model names another candidate")
         study.close()
     kind = artifact.manifest.kind
+    if kind not in ANSWERS:
+        raise InputError(
+            f"{path} is of kind {kind}; pare run answers with {', '.join(ANSWERS.values())}: load it in Python"
+        )
     engine, key = load(artifact, threads=threads), ANSWERS[kind]
     try:
         for batch in _batches(texts, column, kind):

@@ -43,7 +43,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {"openvino": ("encoder", "decoder"), "onn
 
 @dataclass(frozen=True)
 class Lower:
-    """``to``: the format to write: ``openvino`` or ``onnx`` for encoders, ``gguf`` for decoders.
+    """``to``: the format to write: ``openvino``, ``onnx`` for encoders, ``gguf`` for decoders.
 
     ``width``: how a GGUF file stores its matrices, f16 where it is not given.
     """
@@ -72,14 +72,18 @@ class Lower:
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Exports an artifact of format ``encoder`` or ``decoder`` and seals the format ``to``.
 
-        Raises InputError where that format is not for such a parent, MissingExtra without the exporter, and PareError where
-        the graph's answers differ from the parent's.
+        Raises InputError where the parent is of another format, or has no such form, MissingExtra without the exporter, and
+        PareError where the graph's answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format not in self.takes:
+        if parent is None or parent.manifest.format not in ("encoder", "decoder"):
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
-                f"lower:{self.to} needs an artifact of format {' or '.join(self.takes)} but got {found}; "
-                "lower to openvino, or put finetune or distil before it"
+                f"lower needs an artifact of format encoder or decoder but got {found}; put finetune or distil before it"
+            )
+        if parent.manifest.format not in self.takes:
+            raise InputError(
+                f"lower:{self.to} needs an artifact of format {self.takes[0]} but got {parent.manifest.format}: encoders "
+                "are lowered to openvino or onnx, decoders to openvino or gguf"
             )
         if self.to == "gguf":
             width: Width = self.width or "f16"

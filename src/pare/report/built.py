@@ -8,14 +8,13 @@ import msgspec
 
 from pare.evaluation.surprisal import BITS_PER_BYTE
 from pare.report.anatomy import anatomy
-from pare.report.figures import NONE, points, shown, times
+from pare.report.figures import NONE, milliseconds, points, shown, significant, times
 from pare.report.terminal import console, grid
 from pare.search.compress import Built
-from pare.types import Score
+from pare.types import Quantity, Score
 from pare.units import duration, megabytes
 
 HEADING = ("step", "size", "took", "")
-MEASURED = ("latency_p50_ms", "latency_p95_ms", "throughput_per_s", "memory_mb")
 
 
 def summary(built: Built) -> dict[str, Any]:
@@ -76,12 +75,27 @@ def lines(built: Built) -> list[str]:
         found.append(_quality(built.quality.before, built.quality.after, built.quality.drop))
     if built.measurement is not None:
         figures = built.measurement.figures
-        words = ", ".join(f"{name} {shown(key, figures[key])}" for key, name in _NAMES.items() if key in figures)
+        words = ", ".join(f"{name} {_measured(key, figures[key])}" for key, name in _NAMES.items() if key in figures)
         found.append(f"served by {built.runtime}: {words} ({built.measurement.workload}, measured)")
     return [*found, *built.notes]
 
 
-_NAMES = dict(zip(MEASURED, ("p50", "p95", "throughput", "peak memory"), strict=True))
+_NAMES = {
+    "latency_p50_ms": "p50",
+    "latency_p95_ms": "p95",
+    "throughput_per_s": "throughput",
+    "ttft_p50_ms_batch_1": "first token p50",
+    "itl_p50_ms_batch_1": "between tokens p50",
+    "decode_tokens_per_s_batch_1": "tokens made alone",
+    "decode_tokens_per_s_batch_8": "tokens made at batch 8",
+    "memory_mb": "peak memory",
+}
+
+
+def _measured(key: str, figure: Quantity) -> str:
+    if key.startswith(("ttft", "itl")):
+        return milliseconds(figure.value)
+    return f"{significant(figure.value)}/s" if figure.unit == "1/s" else shown(key, figure)
 
 
 def _quality(before: Score | None, after: Score, drop: Score | None) -> str:

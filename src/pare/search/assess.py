@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from pare.evaluation.metrics import bar_metric
 from pare.evaluation.score import drop, score
 from pare.evaluation.surprisal import added_bits, bits_per_byte
 from pare.kinds import kind_of
-from pare.runtimes.base import Generator
 from pare.store import Ledger
 from pare.types import Artifact, Sample, Score
 
@@ -78,7 +76,7 @@ def _bits(artifact: Artifact, dataset: Dataset, ledger: Ledger, threads: int) ->
     """What the dev answers cost an artifact in bits, remembered in the ledger."""
     known = ledger.output(artifact.id, "dev")
     if known is None:
-        engine = cast(Generator, runtimes.load(artifact, None, threads))
+        engine = runtimes.load_generator(artifact, None, threads)
         try:
             found = engine.surprisal([(sample.text, sample.label) for sample in dataset.dev])
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pare import runtimes
 from pare.artifacts import MANIFEST, publish, read
+from pare.benchmark.decoding import measure_decoders
 from pare.benchmark.measure import measure
 from pare.data import Dataset, Task, prepare
 from pare.errors import InputError, Interrupted
@@ -32,6 +33,11 @@ from pare.units import duration, megabytes
 
 MEASURED_TEXTS = 256
 MEASURED_SECONDS = 1.5
+MEASURED_TOKENS = 64
+"""The tokens of a prompt that a decoder reads, and as many that it makes, or half its length."""
+ROUNDS = 2
+UNTIMED = ("gguf",)
+"""Formats whose engine is asked a request at a time and times nothing itself."""
 FP32 = 4
 """Bytes of a parameter as models are trained."""
 
@@ -245,8 +251,10 @@ def _refuse_other(out: Path, id: str) -> None:
 def _facts(dataset: Dataset, origin: Origin) -> DataFacts:
     texts = [sample.text + sample.label if dataset.kind == "generate" else sample.text for sample in dataset.train]
     texts += dataset.unlabelled
-    found = token_facts(origin.folder, texts, MAX_LENGTH)
     classes, rows = len(dataset.labels), len(dataset.train)
+    if not (origin.folder / "tokenizer.json").is_file():  # a model of n-grams: about four characters a token
+        return DataFacts(classes, rows, sum(map(len, texts)) / len(texts) / 4, None, len(dataset.unlabelled))
+    found = token_facts(origin.folder, texts, MAX_LENGTH)
     return DataFacts(classes, rows, found.tokens_per_row, found.tokens_in_use, len(dataset.unlabelled))
 
 
@@ -261,15 +269,22 @@ def _finished(made: Made, number: int, count: int) -> str:
 def _runtime(artifact: Artifact) -> tuple[str, tuple[str, ...]]:
     """What serves an artifact here, or an empty name and why nothing does."""
     try:
-        return runtimes.runtime_for(artifact), ()
+        untimed = (f"not timed: nothing here measures {artifact.manifest.format}",)
+        return runtimes.runtime_for(artifact), untimed if artifact.manifest.format in UNTIMED else ()
     except InputError as error:
         return "", (f"not scored and not measured: {error}",)
 
 
 def _measured(artifact: Artifact, runtime: str, dataset: Dataset) -> Measurement | None:
-    """Latency, throughput and memory of a fresh serving process; None where there are no dev texts to send."""
+    """What a fresh serving process takes; None where there are no dev texts to send, and where decoding is not timed."""
     texts = [sample.text for sample in dataset.dev[:MEASURED_TEXTS]]
-    if not texts or dataset.kind == "generate":
-        return None
     device = runtimes.this_device()
-    return measure(artifact, runtime, device, device.cores, texts, MEASURED_SECONDS)
+    if not texts or artifact.manifest.format in UNTIMED:
+        return None
+    if dataset.kind != "generate":
+        return measure(artifact, runtime, device, device.cores, texts, MEASURED_SECONDS)
+    tokens = min(MEASURED_TOKENS, artifact.manifest.max_length // 2)
+    (found,) = measure_decoders(
+        [(artifact, runtime)], device, device.cores, texts, batches=(1, 8), prompt=tokens, new=tokens, rounds=ROUNDS
+    )
+    return found

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from pare.artifacts import MANIFEST
 from pare.errors import InputError, MissingExtra, nearest
@@ -21,7 +22,7 @@ from pare.search.workplace import find_step
 from pare.types import Artifact
 
 README = "README.md"
-HEAD = "head.safetensors"
+GGUF = "model.gguf"
 TOKENIZER = "tokenizer_config.json"
 SOURCES = ("encoder", "decoder")
 """Formats whose weights are as PyTorch holds them: what every export starts from."""
@@ -31,13 +32,16 @@ KEEPS = ("lower", "calibrate")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, and where. ``source`` is the id of the artifact whose weights these are."""
+    """What was written, and where. ``source`` is the id of the artifact whose weights these are; ``notes`` are what a user
+    should know of the form.
+    """
 
     path: Path
     to: str
     source: str
     size_bytes: int
     files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def export(path: str | Path, to: str, out: Path, width: str | None) -> Exported:
@@ -57,12 +61,12 @@ def export(path: str | Path, to: str, out: Path, width: str | None) -> Exported:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made = Path(scratch) / "out"
         made.mkdir()
-        FORMS[to](source, made, width)
+        notes = FORMS[to](source, made, width)
         (made / README).write_text(card(name, to, source, str(out)), encoding="utf-8")
         made.replace(out)
     files = sorted(file for file in out.rglob("*") if file.is_file())
     size = sum(file.stat().st_size for file in files)
-    return Exported(out, to, source.id, size, tuple(file.relative_to(out).as_posix() for file in files))
+    return Exported(out, to, source.id, size, tuple(file.relative_to(out).as_posix() for file in files), notes)
 
 
 def _source(artifact: Artifact, path: str) -> Artifact:
@@ -89,7 +93,7 @@ def _source(artifact: Artifact, path: str) -> Artifact:
 # -- forms --------------------------------------------------------------------------------------------------------------
 
 
-def _hf(source: Artifact, out: Path, width: str | None) -> None:
+def _hf(source: Artifact, out: Path, width: str | None) -> tuple[str, ...]:
     """A folder that ``AutoModel`` or ``AutoModelForCausalLM`` reads; of an encoder with a pooling also one that
     sentence-transformers reads, and the head beside it.
     """
@@ -100,10 +104,11 @@ def _hf(source: Artifact, out: Path, width: str | None) -> None:
         described = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": source.manifest.max_length}
         (out / TOKENIZER).write_text(json.dumps(described | _special(out), indent=1))
     if decoder:
-        return
+        return ()
     (out / "labels.json").write_text(json.dumps(source.manifest.labels, ensure_ascii=False, indent=1), encoding="utf-8")
     if source.manifest.kind != "tag":
         _describe_sentences(source, out)
+    return ()
 
 
 def _describe_sentences(source: Artifact, out: Path) -> None:
@@ -164,10 +169,10 @@ def _plain(folder: Path, decoder: bool) -> None:
         )
 
 
-def _onnx(source: Artifact, out: Path, width: str | None) -> None:
+def _onnx(source: Artifact, out: Path, width: str | None) -> tuple[str, ...]:
     if source.manifest.format == "onnx":
         shutil.copytree(source.path, out, dirs_exist_ok=True)
-        return
+        return ()
     if source.manifest.format == "decoder":
         raise InputError(
             "a decoder has no ONNX form here: what was read would have no place in it; use --to gguf or hf"
@@ -175,6 +180,7 @@ def _onnx(source: Artifact, out: Path, width: str | None) -> None:
     from pare.methods.lower import Lower
 
     Lower("onnx").apply(source, _context(source, out), out)
+    return ()
 
 
 def _context(source: Artifact, folder: Path) -> BuildContext:
@@ -195,4 +201,18 @@ def _context(source: Artifact, folder: Path) -> BuildContext:
     )
 
 
-FORMS: Mapping[str, Callable[[Artifact, Path, str | None], None]] = {"hf": _hf, "onnx": _onnx}
+def _gguf(source: Artifact, out: Path, width: str | None) -> tuple[str, ...]:
+    if source.manifest.format == "gguf":
+        if width is not None:
+            raise InputError("--width is for what is no GGUF file yet, and this is one; leave it out")
+        shutil.copyfile(source.path / GGUF, out / GGUF)
+        return ()
+    from pare.methods.gguf import Width, write_gguf
+
+    chosen: Width | None = next((known for known in get_args(Width) if known == (width or "f16")), None)
+    if chosen is None:
+        raise InputError(f"--width must be one of {', '.join(get_args(Width))} but got {width}")
+    return write_gguf(source.path, out / GGUF, width=chosen)
+
+
+FORMS: Mapping[str, Callable[[Artifact, Path, str | None], tuple[str, ...]]] = {"hf": _hf, "onnx": _onnx, "gguf": _gguf}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from pare.types import Artifact, Kind, Part
 
 TAUGHT_BY = ("encoder", "decoder")
 """The formats of models that can teach others."""
+DESCRIBED = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+"""What a folder says of its tokenizer and its chats beside ``tokenizer.json``: exports write it on."""
 LENGTH = 1024
 """The tokens of a prompt with its answer that a base decoder reads, where its positions reach that far."""
 
@@ -89,6 +92,9 @@ def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
     with store.scratch() as scratch:
         out = scratch / "out"
         save_decoder(load_decoder(origin.folder), out, tokenizer)
+        for name in DESCRIBED:
+            if (origin.folder / name).is_file():
+                shutil.copyfile(origin.folder / name, out / name)
         made = seal(
             out,
             format="decoder",

@@ -1,0 +1,37 @@
+"""A result of ``pare build`` that nobody built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pare.search.assess import Quality
+from pare.search.compress import Built, BuiltStep
+from pare.types import Measurement, Part, Quantity, Score, Shape
+
+
+def tiny_built(out: Path) -> Built:
+    """A drop of layers and a lowering that was put in, scored and measured."""
+    shape = Shape("bert", (Part("embeddings.word", 1000), Part("layers.0.ffn", 500), Part("head", 30)), 1, 16, 100, 64)
+    before = Score("accuracy", 0.9, 0.8, 0.95, 100)
+    after = Score("accuracy", 0.88, 0.78, 0.94, 100)
+    drop = Score("drop", 0.02, -0.01, 0.05, 100, approximate=True)
+    clock = Quantity(1.5, "ms", "measured", "monotonic clock inside the serving process")
+    figures = {"latency_p50_ms": clock, "throughput_per_s": Quantity(640.0, "1/s", "measured", "the same")}
+    return Built(
+        path=out,
+        artifact="0123456789abcdef",
+        model="base",
+        recipe="drop_layers:1 > lower",
+        steps=(
+            BuiltStep("drop_layers:1", "", "aaaa", 0.2, 6200, known=True),
+            BuiltStep("lower", "quantize works on the graph that is served", "bbbb", 3.0, 6400, known=False),
+        ),
+        format="openvino",
+        runtime="openvino",
+        shape=shape,
+        size_bytes=6400,
+        fp32_bytes=19_200,
+        quality=Quality(before, after, drop),
+        measurement=Measurement("0123456789abcdef", "openvino", "a processor", "process", "256 texts", figures),
+        notes=("lower was put in: quantize works on the graph that is served",),
+    )
