@@ -8,6 +8,7 @@ import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ pytest.importorskip("xllamacpp", reason="the gguf extra is not installed")
 import gguf
 import torch
 import xllamacpp
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from pare.artifacts import seal
 from pare.errors import InputError, PareError
@@ -28,13 +30,14 @@ from pare.families import family_of, read_config
 from pare.methods import gguf as ours
 from pare.methods import method
 from pare.methods.gguf import MODEL, Width, lower_gguf, write_gguf
+from pare.methods.gguf_vocab import SPLITS
 from pare.methods.gguf_weights import ARCHITECTURES
 from pare.runtimes import load_generator, runtime
 from pare.runtimes.causal import Prompts
 from pare.runtimes.modules import read_module
 from pare.testing.conformance import check_runtime
 from pare.testing.contexts import tiny_stories, tiny_writing
-from pare.testing.tiny import tiny_decoder
+from pare.testing.tiny import marked_bpe, plain_bpe, tiny_decoder
 from pare.types import Artifact, Step
 
 LENGTH = 48
@@ -193,17 +196,39 @@ def test_a_long_prompt_keeps_its_end_and_the_context_ends_the_answer(
     assert np.isfinite(engine.surprisal([(long, long)])).all()
 
 
-def test_the_tokenizer_in_the_file_cuts_as_ours(parents: Callable[[str], Artifact], tmp_path: Path) -> None:
-    parent = parents("llama")
-    write_gguf(parent.path, tmp_path / MODEL)
+def _byte_level(*cuts: pre_tokenizers.PreTokenizer, regex: bool) -> Tokenizer:
+    made = plain_bpe([sample.text + sample.label for sample in tiny_stories()], 400)
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
+    made.pre_tokenizer = pre_tokenizers.Sequence([*cuts, level])
+    return made
+
+
+MERGES = [("o", "n"), ("n", "e"), ("on", "e"), ("o", "ne"), ("t", "w"), ("tw", "o"), ("▁", "one"), ("▁", "two")]
+TOKENIZERS = {
+    "gpt-2": lambda: _byte_level(regex=True),
+    "smollm": lambda: _byte_level(pre_tokenizers.Digits(individual_digits=True), regex=True),
+    **{
+        name: partial(_byte_level, pre_tokenizers.Split(Regex(split), "isolated"), regex=False)
+        for split, name in SPLITS.items()
+    },
+    "llama": partial(marked_bpe, MERGES),
+    "gemma": partial(marked_bpe, MERGES, prefix=False),
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_tokenizer_in_the_file_cuts_as_ours(name: str, tmp_path: Path) -> None:
+    folder = tiny_decoder(tmp_path / "model", vocab_size=410)
+    TOKENIZERS[name]().save(str(folder / "tokenizer.json"))
+    write_gguf(folder, tmp_path / MODEL)
     params = xllamacpp.CommonParams()
     params.model.path = str(tmp_path / MODEL)
     params.n_ctx, params.n_parallel, params.warmup, params.verbosity, params.fit_params = 64, 1, False, -1, False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
-    prompts = Prompts(parent.path, LENGTH)
-    for text in ("", "one two three", "it's 12345 o'clock!!  \n\n naïve 🙂 日本語", " lost\t x", "six</s>one"):
-        asked = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
+    prompts = Prompts(folder, LENGTH)
+    for text in ("", "one two  three", "it's 12345 o'CLOCK'S!!  \n\n naïve 🙂 日本語", " lost\t x\r\n y", "onetwo"):
+        asked = json.dumps({"content": text, "add_special": True}).encode()
         request = urllib.request.Request(f"{server.listening_address}/tokenize", asked)
         assert json.loads(urllib.request.urlopen(request).read())["tokens"] == prompts.prompt(text)
 
