@@ -8,6 +8,7 @@ import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ pytest.importorskip("xllamacpp", reason="the gguf extra is not installed")
 import gguf
 import torch
 import xllamacpp
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from pare.artifacts import seal
 from pare.errors import InputError, PareError
@@ -28,12 +30,14 @@ from pare.families import family_of, read_config
 from pare.methods import gguf as ours
 from pare.methods import method
 from pare.methods.gguf import MODEL, Width, lower_gguf, write_gguf
+from pare.methods.gguf_vocab import SPLITS
 from pare.methods.gguf_weights import ARCHITECTURES
-from pare.runtimes import load
+from pare.runtimes import load_generator, runtime
 from pare.runtimes.causal import Prompts
 from pare.runtimes.modules import read_module
+from pare.testing.conformance import check_runtime
 from pare.testing.contexts import tiny_stories, tiny_writing
-from pare.testing.tiny import tiny_decoder
+from pare.testing.tiny import marked_bpe, plain_bpe, tiny_decoder
 from pare.types import Artifact, Step
 
 LENGTH = 48
@@ -116,9 +120,9 @@ def _expected(parent: Artifact, most: int) -> tuple[list[float], list[list[int]]
             begun = len(ids)
             while len(ids) - begun < most:
                 best = int(module(torch.tensor([ids])).logits[0, -1].argmax())
+                ids.append(best)
                 if best in prompts.ends:
                     break
-                ids.append(best)
             said.append(ids[begun:])
     return bits, said
 
@@ -126,7 +130,7 @@ def _expected(parent: Artifact, most: int) -> tuple[list[float], list[list[int]]
 @pytest.mark.parametrize("name", CASES)
 def test_llama_cpp_says_what_pytorch_says(name: str, parents: Callable[[str], Artifact], tmp_path: Path) -> None:
     parent = parents(name)
-    engine = load(_lowered(parent, tmp_path, "f32"), "llamacpp", threads=1)
+    engine = load_generator(_lowered(parent, tmp_path, "f32"), "llamacpp", threads=1)
     bits, said = _expected(parent, 12)
     # ggml looks GELU up in a table of 16-bit floats.
     assert engine.surprisal(PAIRS) == pytest.approx(bits, rel=1e-3 if "gemma" in name else 1e-5, abs=1e-4)
@@ -134,8 +138,7 @@ def test_llama_cpp_says_what_pytorch_says(name: str, parents: Callable[[str], Ar
     for (prompt, _), ids in zip(PAIRS, said, strict=True):
         tokens = list(engine.generate(prompt, 12))
         assert [token.id for token in tokens] == ids
-        whole = prompts.text(ids)
-        assert whole.startswith("".join(token.text for token in tokens)[: len(whole.rstrip("\ufffd"))])
+        assert "".join(token.text for token in tokens) == prompts.text(ids)
     assert len({tuple(ids) for ids in said}) > 1
     engine.close()
 
@@ -163,6 +166,12 @@ def test_the_file_is_whole(family: str, width: Width, parents: Callable[[str], A
     assert (tmp_path / "again").read_bytes() == (made.path / MODEL).read_bytes()
 
 
+@pytest.mark.parametrize("family", ["llama", "gemma3_text"])
+def test_conforms(family: str, parents: Callable[[str], Artifact], tmp_path: Path) -> None:
+    made = _lowered(parents(family), tmp_path, "f16")
+    check_runtime(runtime("llamacpp"), made, [sample.text for sample in tiny_stories()[:4]])
+
+
 def test_rows_that_are_no_blocks_are_said_and_served(tmp_path: Path) -> None:
     parent = _decoder(tmp_path / "odd", Case("llama", {"intermediate_size": 40}))
     said: list[str] = []
@@ -172,14 +181,14 @@ def test_rows_that_are_no_blocks_are_said_and_served(tmp_path: Path) -> None:
     assert "3 matrices stay f16, whose rows are no multiple of 32 (blk.0.ffn_down.weight and the like)" in said[-1]
     stored = sum(tensor.n_bytes for tensor in gguf.GGUFReader(made.path / MODEL).tensors)
     assert sum(part.bits * part.elements for part in made.manifest.shape.parts) / 8 == pytest.approx(stored, rel=1e-6)
-    engine = load(made, "llamacpp", threads=1)
+    engine = load_generator(made, "llamacpp", threads=1)
     assert engine.surprisal(PAIRS[:1]) == pytest.approx(_expected(parent, 1)[0][:1], rel=0.05)
 
 
 def test_a_long_prompt_keeps_its_end_and_the_context_ends_the_answer(
     parents: Callable[[str], Artifact], tmp_path: Path
 ) -> None:
-    engine = load(_lowered(parents("llama"), tmp_path, "f32"), "llamacpp", threads=1)
+    engine = load_generator(_lowered(parents("llama"), tmp_path, "f32"), "llamacpp", threads=1)
     prompts = Prompts(parents("llama").path, LENGTH)
     long = "one two three " * 60
     assert len(prompts.prompt(long)) > LENGTH
@@ -187,17 +196,39 @@ def test_a_long_prompt_keeps_its_end_and_the_context_ends_the_answer(
     assert np.isfinite(engine.surprisal([(long, long)])).all()
 
 
-def test_the_tokenizer_in_the_file_cuts_as_ours(parents: Callable[[str], Artifact], tmp_path: Path) -> None:
-    parent = parents("llama")
-    write_gguf(parent.path, tmp_path / MODEL)
+def _byte_level(*cuts: pre_tokenizers.PreTokenizer, regex: bool) -> Tokenizer:
+    made = plain_bpe([sample.text + sample.label for sample in tiny_stories()], 400)
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
+    made.pre_tokenizer = pre_tokenizers.Sequence([*cuts, level])
+    return made
+
+
+MERGES = [("o", "n"), ("n", "e"), ("on", "e"), ("o", "ne"), ("t", "w"), ("tw", "o"), ("▁", "one"), ("▁", "two")]
+TOKENIZERS = {
+    "gpt-2": lambda: _byte_level(regex=True),
+    "smollm": lambda: _byte_level(pre_tokenizers.Digits(individual_digits=True), regex=True),
+    **{
+        name: partial(_byte_level, pre_tokenizers.Split(Regex(split), "isolated"), regex=False)
+        for split, name in SPLITS.items()
+    },
+    "llama": partial(marked_bpe, MERGES),
+    "gemma": partial(marked_bpe, MERGES, prefix=False),
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_tokenizer_in_the_file_cuts_as_ours(name: str, tmp_path: Path) -> None:
+    folder = tiny_decoder(tmp_path / "model", vocab_size=410)
+    TOKENIZERS[name]().save(str(folder / "tokenizer.json"))
+    write_gguf(folder, tmp_path / MODEL)
     params = xllamacpp.CommonParams()
     params.model.path = str(tmp_path / MODEL)
     params.n_ctx, params.n_parallel, params.warmup, params.verbosity, params.fit_params = 64, 1, False, -1, False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
-    prompts = Prompts(parent.path, LENGTH)
-    for text in ("", "one two three", "it's 12345 o'clock!!  \n\n naïve 🙂 日本語", " lost\t x", "six</s>one"):
-        asked = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
+    prompts = Prompts(folder, LENGTH)
+    for text in ("", "one two  three", "it's 12345 o'CLOCK'S!!  \n\n naïve 🙂 日本語", " lost\t x\r\n y", "onetwo"):
+        asked = json.dumps({"content": text, "add_special": True}).encode()
         request = urllib.request.Request(f"{server.listening_address}/tokenize", asked)
         assert json.loads(urllib.request.urlopen(request).read())["tokens"] == prompts.prompt(text)
 
@@ -252,4 +283,4 @@ def test_a_damaged_file_is_one_line(parents: Callable[[str], Artifact], tmp_path
     made = _lowered(parents("llama"), tmp_path, "f16")
     (made.path / MODEL).write_bytes(b"GGUF")
     with pytest.raises(InputError, match="cannot be loaded by llama"):
-        load(made, "llamacpp", threads=1)
+        load_generator(made, "llamacpp", threads=1)

@@ -8,7 +8,6 @@ scaling of positions, a bias, an activation) is refused.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
@@ -23,9 +23,8 @@ from pare.families import FAMILIES, family_of, read_config
 from pare.methods.base import BuildContext
 from pare.methods.gguf_vocab import Vocabulary, read_vocabulary
 from pare.methods.gguf_weights import ARCHITECTURES, sizes_of, tensors_of
-from pare.runtimes.causal import Prompts
-from pare.runtimes.device import this_device
-from pare.runtimes.llamacpp import MODEL, LlamaCpp
+from pare.runtimes import load_generator
+from pare.runtimes.llamacpp import MODEL
 from pare.runtimes.modules import read_module
 from pare.types import Artifact, Shape
 
@@ -138,26 +137,22 @@ def write_gguf(folder: Path, out: Path, *, width: Width = "f16") -> tuple[str, .
 
 
 def _check(parent: Artifact, child: Artifact, pairs: Sequence[tuple[str, str]], threads: int) -> None:
-    """Compares how many bits answers cost. A module's own numbers are those of its logits, in fp64."""
-    import torch
-
-    torch.set_num_threads(threads)
-    module, prompts = read_module(parent.path, decoder=True).eval(), Prompts(parent.path, parent.manifest.max_length)
-    expected = []
-    for prompt, answer in pairs:
-        ids, start, stop = prompts.turn(prompt, answer)
-        with torch.inference_mode():
-            said = module(torch.tensor([ids])).logits[0].double().log_softmax(-1)
-        expected.append(-sum(float(said[place - 1, ids[place]]) for place in range(start, stop)) / math.log(2.0))
-    engine = LlamaCpp().load(child, this_device(), threads)
-    found = engine.surprisal(pairs)
-    engine.close()
+    """Compares how many bits answers cost."""
+    found, expected = (_surprisal(artifact, pairs, threads) for artifact in (child, parent))
     worst = float((np.abs(found - expected) / np.maximum(1.0, expected)).max())
     if not worst <= TOLERANCE:
         raise PareError(
             f"answers cost up to {worst:.2%} more or fewer bits in llama.cpp than in PyTorch, more than rounding explains; "
             f"this model does not lower to GGUF faithfully: lower it to openvino"
         )
+
+
+def _surprisal(artifact: Artifact, pairs: Sequence[tuple[str, str]], threads: int) -> NDArray[np.float64]:
+    engine = load_generator(artifact, threads=threads)
+    try:
+        return engine.surprisal(pairs)
+    finally:
+        engine.close()
 
 
 def _refuse(family: str, config: Mapping[str, Any]) -> None:

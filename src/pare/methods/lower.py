@@ -36,6 +36,12 @@ TOLERANCE = 2e-3
 Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
 """Compares parent and child on texts, with so many threads; raises PareError where they differ."""
 
+_WHY = {
+    "onnx": "lower writes decoders as OpenVINO graphs or GGUF, which keep what was read; ONNX has no such state: "
+    "use lower:openvino",
+    "gguf": "GGUF is for decoders, and this is an encoder: use lower:openvino",
+}
+
 
 TAKES: Mapping[str, tuple[str, ...]] = {"openvino": ("encoder", "decoder"), "onnx": ("encoder",), "gguf": ("decoder",)}
 """What each format is written of. ONNX has no state in which a decoder would keep what it has read."""
@@ -81,10 +87,7 @@ class Lower:
                 f"lower needs an artifact of format encoder or decoder but got {found}; put finetune or distil before it"
             )
         if parent.manifest.format not in self.takes:
-            raise InputError(
-                f"lower:{self.to} needs an artifact of format {self.takes[0]} but got {parent.manifest.format}: encoders "
-                "are lowered to openvino or onnx, decoders to openvino or gguf"
-            )
+            raise InputError(_WHY[self.to])
         if self.to == "gguf":
             width: Width = self.width or "f16"
             return lower_gguf(parent, ctx, out, width, lineage(replace(self, width=width), "lower", parent, ctx))

@@ -13,17 +13,18 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
 from pare.errors import InputError, MissingExtra, PareError
-from pare.runtimes.base import Generator, Token
-from pare.runtimes.causal import Prompts
+from pare.runtimes.base import Generator
+from pare.runtimes.causal import Prompts, Turn
+from pare.runtimes.writing import Step, Writer
 from pare.types import Artifact, Device, Support
 
 MODEL = "model.gguf"
@@ -48,68 +49,63 @@ class LlamaCpp:
         manifest = artifact.manifest
         width = str(manifest.lineage.get("step", {}).get("params", {}).get("width", ""))
         server = _server(artifact.path / MODEL, manifest.max_length, threads, exact=width == "f32")
+        prompts = Prompts(artifact.path, manifest.max_length)
         facts = {
             "runtime": f"llama.cpp (xllamacpp {xllamacpp.__version__})",
             "precision": width,
             "threads": str(threads),
         }
-        return LlamaCppEngine(server, Prompts(artifact.path, manifest.max_length), facts)
+        return LlamaCppEngine(server, prompts, manifest.shape.vocabulary, facts)
 
 
-class LlamaCppEngine:
-    """A loaded file. One request at a time; ``max_length`` tokens of prompt and answer at most."""
+class LlamaCppEngine(Writer):
+    """A loaded file. It answers one text at a time; several prompts are answered one after the other."""
 
-    def __init__(self, server: Any, prompts: Prompts, facts: Mapping[str, str]) -> None:
-        self.facts = facts
+    def __init__(self, server: Any, prompts: Prompts, vocabulary: int, facts: Mapping[str, str]) -> None:
+        super().__init__(prompts, _no_session, vocabulary, facts)
         self._server = server
-        self._prompts = prompts
         self._plain = _plain_token(prompts.tokenizer)
 
-    def surprisal(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-        """How many bits each answer costs after its prompt, (pairs,); see ``Prompts.turn`` for what is cut."""
-        bits = np.zeros(len(pairs))
-        for row, (prompt, answer) in enumerate(pairs):
-            ids, start, stop = self._prompts.turn(prompt, answer)
-            bits[row] = sum(self._surprise(ids[:place], ids[place]) for place in range(start, stop))
-        return bits
-
-    def generate(self, prompt: str, most: int) -> Iterator[Token]:
-        """The likeliest continuation, token by token, until the model ends it, ``most`` tokens are made, or the context is
-        full. A long prompt keeps its end, as in ``Prompts.turn``.
-        """
-        room = max(self._prompts.max_length - most, self._prompts.max_length // 2, 1)
-        ids = self._prompts.prompt(prompt)[-room:]
-        stream = DecodeStream(skip_special_tokens=True)
-        for _ in range(min(most, self._prompts.max_length - len(ids))):
-            best = self._likeliest(ids, 1)[0]["id"]
-            if best in self._prompts.ends:
-                return
-            ids.append(best)
-            yield Token(best, stream.step(self._prompts.tokenizer, best) or "")
+    def tokens(self, rows: Sequence[Sequence[int]], most: int) -> Iterator[NDArray[np.int64]]:
+        """The likeliest next token of each row, (rows,), ``most`` times, whatever the model thinks of an end."""
+        texts = [list(row) for row in rows]
+        for number in range(most):
+            for text in texts:
+                text.append(int(self._likeliest(text, 1, anew=number == 0)[0]["id"]))
+            yield np.array([text[-1] for text in texts], np.int64)
 
     def close(self) -> None:
         """Frees what the engine holds."""
         self._server = None
 
-    def _surprise(self, ids: Sequence[int], token: int) -> float:
-        """-log2 of the probability of a token after some ids."""
-        said = self._ask(ids, token, 1)
+    def _bits(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+        return np.array([sum(self._surprise(turn, place) for place in range(turn.start, turn.stop)) for turn in turns])
+
+    def _answers(self, rows: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+        return [super(LlamaCppEngine, self)._answers([row], most)[0] for row in rows]
+
+    def _surprise(self, turn: Turn, place: int) -> float:
+        """-log2 of the probability of a turn's token after those before it."""
+        ids, token, anew = turn.ids[:place], turn.ids[place], place == turn.start
+        said = self._ask(ids, token, 1, anew=anew)
         if said is None:
-            said = next(
-                one for one in self._likeliest(ids, self._prompts.tokenizer.get_vocab_size()) if one["id"] == token
-            )
+            said = next(one for one in self._likeliest(ids, self._vocabulary, anew=anew) if one["id"] == token)
         return -float(said["logprob"]) / math.log(2.0)
 
-    def _likeliest(self, ids: Sequence[int], most: int) -> list[Mapping[str, Any]]:
+    def _likeliest(self, ids: Sequence[int], most: int, *, anew: bool) -> list[Mapping[str, Any]]:
         """So many next tokens with their log-probabilities, the likeliest first."""
-        said = self._ask(ids, self._plain, most)
+        said = self._ask(ids, self._plain, most, anew=anew)
         if said is None:
             raise PareError(f"llama.cpp says nothing of token {self._plain}; report this with the model")
         found: list[Mapping[str, Any]] = said["top_logprobs"]
         return found
 
-    def _ask(self, ids: Sequence[int], token: int, most: int) -> Mapping[str, Any] | None:
-        """What llama.cpp says of ``token`` after some ids; None where the token ends inside a character."""
+    def _ask(self, ids: Sequence[int], token: int, most: int, *, anew: bool) -> Mapping[str, Any] | None:
+        """What llama.cpp says of ``token`` after some ids; None where the token ends inside a character.
+
+        ``anew``: they are read from the first on. Every text begins so, because sums over what another call has left in the
+        cache are rounded otherwise.
+        """
         answer = self._server.handle_completions(
             {
                 "prompt": list(ids),
@@ -117,13 +113,17 @@ class LlamaCppEngine:
                 "temperature": 0,
                 "n_probs": most,
                 "logit_bias": [[token, FORCE]],
-                "cache_prompt": True,
+                "cache_prompt": not anew,
             }
         )
         if "error" in answer:
             raise PareError(f"llama.cpp refused a request: {answer['error'].get('message', answer['error'])}")
         told = (answer["choices"][0].get("logprobs") or {}).get("content")
         return told[0] if told else None
+
+
+def _no_session() -> AbstractContextManager[Step]:
+    raise TypeError("llama.cpp gives no logits of a session: it is asked token by token")
 
 
 def _server(file: Path, length: int, threads: int, *, exact: bool) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 _CORPUS = ["where is my card", "i lost my phone", "top up failed again", "exchange rates please"]
 WIDTH, INNER, LAYERS, HEADS, POSITIONS = 16, 32, 3, 2, 64
@@ -125,6 +125,23 @@ def pieces_bpe(corpus: Sequence[str], size: int) -> Tokenizer:
     held = json.loads(made.to_str())
     held["added_tokens"] = [token for token in held["added_tokens"] if token["content"] in special]
     return Tokenizer.from_str(json.dumps(held))
+
+
+def marked_bpe(merges: Sequence[tuple[str, str]], *, every_byte: bool = True, prefix: bool = True) -> Tokenizer:
+    """SentencePiece's BPE as Llama 2 (``prefix``: a space before a text) and Gemma have it: ▁ for spaces, tokens that are
+    bytes, the letters of "one two", then what is merged, in order.
+    """
+    listed = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256 if every_byte else 0)), *"▁onetw"]
+    listed += ["".join(pair) for pair in merges]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(listed))}
+    rule = models.BPE(vocab=vocabulary, merges=list(merges), unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    made = Tokenizer(rule)
+    spaces = normalizers.Replace(" ", "▁")
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces]) if prefix else spaces
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    made.add_special_tokens(["<s>", "</s>"])
+    made.add_tokens([AddedToken("▁▁x", normalized=False)])
+    return made
 
 
 def _unigram(corpus: Sequence[str], size: int) -> Tokenizer:

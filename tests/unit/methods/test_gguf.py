@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from pare.errors import InputError
 from pare.methods import method
 from pare.methods.gguf import _period, gguf_shape, width_of
 from pare.methods.gguf_vocab import BYTE, CONTROL, NORMAL, SPLITS, UNKNOWN, UNUSED, USER_DEFINED, read_vocabulary
 from pare.methods.gguf_weights import permute
-from pare.testing.tiny import plain_bpe
+from pare.testing.tiny import marked_bpe, plain_bpe
 from pare.types import Part, Shape, Step
 
 WORDS = ["one two three four", "twenty tables, two chairs", "three threads"]
@@ -115,6 +115,16 @@ def test_the_cut_into_words_is_known_by_its_expression(split: str, name: str, tm
         read_vocabulary(_saved(tmp_path, made, {}), 400)
 
 
+def test_digits_one_by_one_are_smollm_s(tmp_path: Path) -> None:
+    made = plain_bpe(WORDS, 280)
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level])
+    assert read_vocabulary(_saved(tmp_path, made, {}), 400).pre == "smollm"
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=False), level])
+    with pytest.raises(InputError, match="prepares a text by Digits, ByteLevel"):
+        read_vocabulary(_saved(tmp_path, made, {}), 400)
+
+
 @pytest.mark.parametrize("model", [models.WordPiece({"[UNK]": 0}), models.Unigram()], ids=["WordPiece", "Unigram"])
 def test_another_kind_of_tokenizer_is_refused(model: models.Model, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="takes a BPE tokenizer"):
@@ -126,21 +136,8 @@ def test_more_tokens_than_embeddings_are_refused(tmp_path: Path) -> None:
         read_vocabulary(_saved(tmp_path, plain_bpe(WORDS, 300), {}), 100)
 
 
-def _marked(merges: list[tuple[str, str]], *, every_byte: bool = True) -> Tokenizer:
-    """SentencePiece's BPE as the big families have it: bytes, letters, then what is merged, in order."""
-    listed = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256 if every_byte else 0)), *"▁onetw"]
-    listed += ["".join(pair) for pair in merges]
-    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(listed))}
-    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    made.add_special_tokens(["<s>", "</s>"])
-    made.add_tokens([AddedToken("▁▁x", normalized=False)])
-    return made
-
-
 def test_sentencepiece_bpe(tmp_path: Path) -> None:
-    made = _marked([("o", "n"), ("on", "e"), ("o", "ne"), ("t", "w"), ("n", "e")])
+    made = marked_bpe([("o", "n"), ("on", "e"), ("o", "ne"), ("t", "w"), ("n", "e")])
     found = read_vocabulary(_saved(tmp_path, made, {"eos_token_id": 2}), made.get_vocab_size())
     assert (found.model, found.begin, found.unknown, found.space_prefix, found.merges) == ("llama", None, 0, True, ())
     assert found.types[:3] == (UNKNOWN, CONTROL, CONTROL)
@@ -155,9 +152,9 @@ def test_merges_by_token_or_by_pair(tmp_path: Path) -> None:
     by_token = [("o", "n"), ("n", "e"), ("on", "e"), ("o", "ne")]
     cases = {True: by_token, False: by_token[:3]}
     for same, merges in cases.items():
-        made = _marked(merges)
+        made = marked_bpe(merges)
         assert read_vocabulary(_saved(tmp_path, made, {}), made.get_vocab_size()).same is same
-    made = _marked(by_token, every_byte=False)
+    made = marked_bpe(by_token, every_byte=False)
     assert read_vocabulary(_saved(tmp_path, made, {}), made.get_vocab_size()).same is False
 
 
