@@ -19,6 +19,7 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "static": (Step("static", {"epochs": 2.0, "width": 8, "tokens": 300}), None),
     "finetune": (Step("finetune", {"epochs": 1.0}), None),
     "drop_layers": (Step("drop_layers", {"keep": 1}), "encoder"),
+    "prune": (Step("prune", {"ffn": 0.5, "heads": 0.5}), "encoder"),
     "trim_vocab": (Step("trim_vocab", {"tokens": 200}), "encoder"),
     "distil": (Step("distil", {"epochs": 1.0, "copies": 0}), "encoder"),
     "lower": (Step("lower", {"to": "openvino"}), "encoder"),

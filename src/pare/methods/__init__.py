@@ -27,6 +27,7 @@ METHODS: dict[str, str] = {
     "finetune": "pare.methods.finetune:Finetune",
     "distil": "pare.methods.distil:Distil",
     "drop_layers": "pare.methods.drop_layers:DropLayers",
+    "prune": "pare.methods.prune:Prune",
     "trim_vocab": "pare.methods.trim_vocab:TrimVocab",
     "lower": "pare.methods.lower:Lower",
     "quantize": "pare.methods.quantize:Quantize",

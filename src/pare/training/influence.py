@@ -20,8 +20,8 @@ BATCH = 16
 def block_influence(
     model: nn.Module, family: Family, rows: TokenRows, *, threads: int, progress: Callable[[float, str], None]
 ) -> NDArray[np.float64]:
-    """1 - the mean cosine of a block's input and output over tokens, (layers,): "block influence" (Men et al. 2024, ShortGPT,
-    arXiv:2403.03853, equation 1).
+    """1 - the mean cosine of a block's input and output over tokens, (layers,): "block influence" (Men et al. 2024,
+    ShortGPT, arXiv:2403.03853, equation 1).
 
     ``model`` is what the family's paths start from. ``progress`` is called for each batch; what it raises ends the work.
     """
@@ -30,7 +30,9 @@ def block_influence(
     blocks = list(model.get_submodule(family.layers).children())
     sums = torch.zeros(len(blocks), dtype=torch.float64)
     mask: list[Any] = []
-    hooks = [block.register_forward_hook(partial(_add, sums, i, mask), with_kwargs=True) for i, block in enumerate(blocks)]
+    hooks = [
+        block.register_forward_hook(partial(_add, sums, i, mask), with_kwargs=True) for i, block in enumerate(blocks)
+    ]
     options = {"use_cache": False} if family.decoder else {}
     try:
         with torch.inference_mode():
