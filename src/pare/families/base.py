@@ -50,6 +50,12 @@ class Modules:
         """Every path once, attention first."""
         return tuple(dict.fromkeys([self.query, self.key, self.value, self.output, *self.up, self.down]))
 
+    @property
+    def by_input(self) -> tuple[tuple[str, ...], ...]:
+        """The same paths, those together that read the same input."""
+        queries = tuple(dict.fromkeys([self.query, self.key, self.value]))
+        return queries, (self.output,), self.up, (self.down,)
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -118,8 +124,9 @@ class Family:
             tied = bool(config.get("tie_word_embeddings", self.tied))
             parts.append(Part("head", 0 if tied else product, flops_per_token=2.0 * product))
         else:
-            work = "flops_per_token" if each_token else "flops_per_request"
-            parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
+            work = 2.0 * width * classes
+            a_token, a_request = (work, 0.0) if each_token else (0.0, work)
+            parts.append(Part("head", (width + 1) * classes, flops_per_token=a_token, flops_per_request=a_request))
         layers = len(sizes.attention)
         return Shape(
             family=self.name,

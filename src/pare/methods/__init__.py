@@ -28,6 +28,8 @@ METHODS: dict[str, str] = {
     "distil": "pare.methods.distil:Distil",
     "drop_layers": "pare.methods.drop_layers:DropLayers",
     "trim_vocab": "pare.methods.trim_vocab:TrimVocab",
+    "lowrank": "pare.methods.lowrank:LowRank",
+    "sparsify": "pare.methods.sparsify:Sparsify",
     "lower": "pare.methods.lower:Lower",
     "quantize": "pare.methods.quantize:Quantize",
     "calibrate": "pare.methods.calibrate:Calibrate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +58,21 @@ class BuildContext:
 
     def some_unlabelled(self, most: int) -> list[str]:
         """At most so many of the unlabelled texts, drawn by the seed, in their order."""
-        if len(self.unlabelled) <= most:
-            return list(self.unlabelled)
-        drawn = np.random.default_rng(self.seed).permutation(len(self.unlabelled))[: max(0, most)]
-        return [self.unlabelled[i] for i in sorted(drawn.tolist())]
+        return _some(self.unlabelled, most, self.seed)
+
+    def some_train(self, most: int) -> list[Sample]:
+        """At most so many of the train samples, drawn by the seed, in their order."""
+        return _some(self.train, most, self.seed)
+
+
+Item = TypeVar("Item")
+
+
+def _some(items: Sequence[Item], most: int, seed: int) -> list[Item]:
+    if len(items) <= most:
+        return list(items)
+    drawn = np.random.default_rng(seed).permutation(len(items))[: max(0, most)]
+    return [items[i] for i in sorted(drawn.tolist())]
 
 
 BASE = "base"

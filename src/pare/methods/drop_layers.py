@@ -20,9 +20,8 @@ from pare.errors import InputError
 from pare.families import Family, family_of, read_config
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
+from pare.runtimes.modules import FACTORS, WEIGHTS, read_ranks
 from pare.types import Artifact, DataFacts, Part, Shape
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ class DropLayers:
         shutil.copytree(source.path, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json", WEIGHTS))
         save_file(_take(load_file(source.path / WEIGHTS), family, layers), out / WEIGHTS, {"format": "pt"})
         (out / "config.json").write_text(json.dumps(_shortened(config, family, layers), indent=1))
+        if ranks := read_ranks(source.path):
+            (out / FACTORS).write_text(json.dumps(_take(ranks, family, layers), indent=1))
         return seal(
             out,
             format="encoder",
