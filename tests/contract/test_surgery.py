@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the build extra is not installed")
 
+from pare.errors import InputError
 from pare.families import DECODERS, ENCODERS
 from pare.methods import method
 from pare.methods.base import BuildContext, Method
-from pare.testing.conformance import check_surgery
+from pare.testing.conformance import check_surgery, data_facts
 from pare.testing.contexts import tiny_artifact, tiny_context, tiny_writing
 from pare.types import Artifact, Step
 
@@ -60,6 +61,19 @@ def test_steps_compose(patients: Callable[[str], Patient], tmp_path: Path) -> No
         made, ctx = patients(family)
         for name in ("drop_layers", "trim_vocab", "prune-heads"):
             made = check_surgery(_method(name, made), made, ctx, tmp_path / family / name)
+
+
+def test_layers_of_factors_can_go_and_are_not_pruned(patients: Callable[[str], Patient], tmp_path: Path) -> None:
+    from pare.runtimes.modules import read_ranks
+
+    for family in ("bert", "llama"):
+        parent, ctx = patients(family)
+        (tmp_path / family).mkdir()
+        thin = method(Step("lowrank", {"ratio": 0.5})).apply(parent, ctx, tmp_path / family)
+        made = check_surgery(_method("drop_layers-listed", thin), thin, ctx, tmp_path / f"{family}-cut", plain=False)
+        assert 0 < len(read_ranks(made.path)) < len(read_ranks(thin.path))
+        with pytest.raises(InputError, match="put prune before lowrank"):
+            _method("prune-ffn", thin).reshape(thin.manifest.shape, data_facts(ctx))
 
 
 def _method(name: str, parent: Artifact) -> Method:

@@ -129,8 +129,9 @@ class Family:
             tied = bool(config.get("tie_word_embeddings", self.tied))
             parts.append(Part("head", 0 if tied else product, flops_per_token=2.0 * product))
         else:
-            work = "flops_per_token" if each_token else "flops_per_request"
-            parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
+            work = 2.0 * width * classes
+            a_token, a_request = (work, 0.0) if each_token else (0.0, work)
+            parts.append(Part("head", (width + 1) * classes, flops_per_token=a_token, flops_per_request=a_request))
         layers = len(sizes.attention)
         return Shape(
             family=self.name,

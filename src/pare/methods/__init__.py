@@ -29,6 +29,8 @@ METHODS: dict[str, str] = {
     "drop_layers": "pare.methods.drop_layers:DropLayers",
     "prune": "pare.methods.prune:Prune",
     "trim_vocab": "pare.methods.trim_vocab:TrimVocab",
+    "lowrank": "pare.methods.lowrank:LowRank",
+    "sparsify": "pare.methods.sparsify:Sparsify",
     "lower": "pare.methods.lower:Lower",
     "quantize": "pare.methods.quantize:Quantize",
     "calibrate": "pare.methods.calibrate:Calibrate",

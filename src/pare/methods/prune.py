@@ -65,7 +65,7 @@ class Prune:
         """The parts at their new sizes. Exact. Raises InputError where nothing would go."""
         family = family_of({"model_type": shape.family})
         inner = rounded(shape.inner, self.ffn, self.multiple)
-        groups = rounded(shape.kv_heads, self.heads, 1)
+        groups = _groups(shape, family, self.heads)
         if (inner, groups) == (shape.inner, shape.kv_heads):
             raise InputError(
                 f"prune: ffn {self.ffn:g} of {shape.inner} channels in multiples of {self.multiple}, and heads "
@@ -95,10 +95,19 @@ class Prune:
 def rounded(size: int, share: float, multiple: int) -> int:
     """How many of ``size`` to keep: the nearest multiple to the share, at least one, at most all.
 
-    >>> rounded(384, 0.5, 8), rounded(100, 0.5, 8), rounded(12, 0.7, 8), rounded(4, 0.1, 1)
-    (192, 48, 8, 1)
+    >>> rounded(384, 0.5, 8), rounded(100, 0.5, 8), rounded(12, 0.7, 8)
+    (192, 48, 8)
     """
     return min(size, max(1, int(share * size / multiple + 0.5)) * multiple)
+
+
+def _groups(shape: Shape, family: Family, share: float) -> int:
+    """How many heads with keys of their own to keep: the nearest to the share, of two the more. A decoder's heads must
+    divide its width, or transformers reads no such config (Llama, Gemma).
+    """
+    each = shape.heads // shape.kv_heads
+    fit = [n for n in range(1, shape.kv_heads) if not family.decoder or shape.width % (n * each) == 0]
+    return min([*fit, shape.kv_heads], key=lambda n: (abs(n - share * shape.kv_heads), -n))
 
 
 def _cut(

@@ -8,12 +8,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from pare.errors import InputError
 from pare.families import family_of, read_config
-from pare.runtimes.modules import read_module
+from pare.runtimes.modules import read_module, write_module
 
 
 def load_decoder(folder: Path, *, train: bool = False) -> nn.Module:
@@ -30,10 +29,7 @@ def load_decoder(folder: Path, *, train: bool = False) -> nn.Module:
 
 def save_decoder(model: nn.Module, folder: Path, tokenizer: Path) -> None:
     """Writes the model in format ``decoder``; ``tokenizer`` is the ``tokenizer.json`` that goes with it."""
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(torch.float32).save_pretrained(folder, safe_serialization=True)
+    write_module(model, folder)
     if tokenizer.resolve() != (folder / "tokenizer.json").resolve():
         shutil.copyfile(tokenizer, folder / "tokenizer.json")

@@ -146,6 +146,14 @@ def test_sizes_are_multiples(size: int, share: float, multiple: int, kept: int) 
     assert rounded(size, share, multiple) == kept
 
 
+@pytest.mark.parametrize(("share", "heads"), [(0.75, 8), (0.6, 4), (0.5, 4), (0.25, 2), (0.01, 2)])
+def test_a_decoder_keeps_as_many_heads_as_divide_its_width(share: float, heads: int) -> None:
+    config = {"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 2}
+    config |= {"num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 100, "max_position_embeddings": 64}
+    shape = family_of(config).shape(config, 0)
+    assert Prune(heads=share).reshape(shape, FACTS).heads == heads
+
+
 def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     parent, ctx = parent_of("llama", tmp_path)
     shape = parent.manifest.shape
