@@ -160,13 +160,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named group of weights: how many elements, at how many bits, and the work they do."""
+    """A named group of weights: how many elements, at how many bits, and the work they do. ``rows`` are those of its
+    matrices together, where they do not follow from the model's width (low-rank factors).
+    """
 
     name: str
     elements: int
     bits: float = 32.0
     flops_per_token: float = 0.0
     flops_per_request: float = 0.0
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ class Family:
     positions are not a table (rotary). ``pooling`` is the default where the folder does not say. ``min_layers``: the fewest
     that transformers can load. ``fixed_first``: the first layer is made unlike the others, so that no other can take its
     place. ``modules`` are those of one layer, ``head`` the path of a decoder's output head, which is
-    ``tied`` to the word embeddings where the config does not say.
+    ``tied`` to the word embeddings where the config does not say. ``head_table`` is a table with a column a head that all
+    layers share, ``projection`` what widens embeddings that are narrower than the model.
     """
 
     name: str
@@ -101,6 +102,8 @@ class Family:
     decoder: bool = False
     head: str | None = None
     tied: bool = False
+    head_table: str | None = None
+    projection: str | None = None
 
     def shape(self, config: Config, classes: int, *, each_token: bool = False) -> Shape:
         """The anatomy of a model. An encoder has a linear head of ``classes`` on its backbone, and no pooler; a decoder has
@@ -126,8 +129,9 @@ class Family:
             tied = bool(config.get("tie_word_embeddings", self.tied))
             parts.append(Part("head", 0 if tied else product, flops_per_token=2.0 * product))
         else:
-            work = "flops_per_token" if each_token else "flops_per_request"
-            parts.append(Part("head", (width + 1) * classes, **{work: 2.0 * width * classes}))
+            work = 2.0 * width * classes
+            a_token, a_request = (work, 0.0) if each_token else (0.0, work)
+            parts.append(Part("head", (width + 1) * classes, flops_per_token=a_token, flops_per_request=a_request))
         layers = len(sizes.attention)
         return Shape(
             family=self.name,

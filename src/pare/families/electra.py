@@ -19,4 +19,5 @@ ELECTRA = Family(
     modules=BERT_MODULES,
     pooling="cls",
     token_types=True,
+    projection="embeddings_project",
 )

@@ -24,4 +24,5 @@ MPNET = Family(
     ),
     position_offset=2,
     has_pooler=True,
+    head_table="encoder.relative_attention_bias",
 )

@@ -7,6 +7,7 @@ Works on the weights' file alone; torch is needed to measure influence.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from pare.families.layers import config_of_layers, layer_kinds
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
 from pare.methods.surgery import examined, patient, read_weights, seal_cut, write_model
+from pare.runtimes.modules import FACTORS, read_ranks
 from pare.types import Artifact, DataFacts, Part, Shape
 
 
@@ -85,6 +87,8 @@ class DropLayers:
             )
         arrays = _take(read_weights(source.path), family, layers)
         write_model(source, out, arrays, config_of_layers(config, family, layers))
+        if ranks := read_ranks(source.path):
+            (out / FACTORS).write_text(json.dumps(_take(ranks, family, layers), indent=1))
         shape = _shape_of_layers(source.manifest.shape, layers)
         return seal_cut(source, out, shape, lineage(self, "drop_layers", source, ctx) | {"layers": layers} | measured)
 

@@ -188,6 +188,6 @@ def _eight_bits(part: Part, width: int, scale_bits: int) -> Part:
     products = (part.flops_per_token or part.flops_per_request) / 2
     if not products or not part.elements:
         return part
-    rows = products / max(1, width)
+    rows = part.rows or products / max(1, width)
     bits = 8 * products + scale_bits * rows + 32 * (part.elements - products)
     return replace(part, bits=bits / part.elements)

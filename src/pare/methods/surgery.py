@@ -15,6 +15,7 @@ from pare.artifacts import MANIFEST, seal
 from pare.errors import InputError, MissingExtra
 from pare.families import Family
 from pare.methods.base import BuildContext
+from pare.runtimes.modules import WEIGHTS
 from pare.types import Artifact, Shape
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from pare.training.batching import TokenRows
 
-WEIGHTS = "model.safetensors"
 TEXTS = 512
 """The most train texts on which a model is looked at: ShortGPT and Minitron read about a thousand sequences."""
 

@@ -6,18 +6,26 @@ load (low-rank factors), is known here alone.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pare.errors import InputError
+
 if TYPE_CHECKING:
     from torch import nn
+
+WEIGHTS = "model.safetensors"
+FACTORS = "factors.json"
+"""The ranks of the linear modules that are two factors, by path; absent where all are dense."""
 
 
 def read_module(folder: Path, *, decoder: bool = False, pooler: bool = True, eager: bool = False) -> nn.Module:
     """The fp32 module of a folder in Hugging Face form: an encoder's backbone, or a decoder with its head.
 
     ``pooler`` is False where an encoder comes with one that nobody needs. ``eager`` picks attention as plain matrix
-    products. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read.
+    products. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read, and
+    InputError where its low-rank factors are not those that ``factors.json`` names.
     """
     import torch
     from transformers import AutoModel, AutoModelForCausalLM
@@ -29,7 +37,45 @@ def read_module(folder: Path, *, decoder: bool = False, pooler: bool = True, eag
     if eager:
         options["attn_implementation"] = "eager"
     kind = AutoModelForCausalLM if decoder else AutoModel
-    module: nn.Module = kind.from_pretrained(
-        folder, local_files_only=True, dtype=torch.float32, trust_remote_code=False, **options
+    ranks = read_ranks(folder)
+    module: nn.Module
+    module, info = kind.from_pretrained(
+        folder,
+        local_files_only=True,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **options,
     )
+    if ranks:
+        from pare.runtimes.factored import load_factors
+
+        load_factors(module, folder / WEIGHTS, ranks, info["unexpected_keys"])
     return module
+
+
+def write_module(module: nn.Module, folder: Path) -> None:
+    """Writes what ``read_module`` reads, in fp32: ``config.json``, ``model.safetensors`` and, if factored, the ranks."""
+    import torch
+    from transformers.utils.logging import disable_progress_bar
+
+    from pare.runtimes.factored import ranks_of
+
+    disable_progress_bar()
+    module.to(torch.float32).save_pretrained(folder, safe_serialization=True)
+    if ranks := ranks_of(module):
+        (folder / FACTORS).write_text(json.dumps(ranks, indent=1))
+
+
+def read_ranks(folder: Path) -> dict[str, int]:
+    """The ranks of a folder's factored modules by path, none where all are dense. Raises InputError if the file is wrong."""
+    path = folder / FACTORS
+    if not path.is_file():
+        return {}
+    try:
+        ranks = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}); build the artifact again") from None
+    if not isinstance(ranks, dict) or not all(type(rank) is int for rank in ranks.values()):
+        raise InputError(f"{path} must name a rank for each path but holds something else; build the artifact again")
+    return ranks

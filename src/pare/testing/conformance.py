@@ -4,19 +4,22 @@ An outside package runs them on its own rows::
 
     check_runtime(MyRuntime(), artifact, texts)
     check_method(MyMethod(), parent, parent.manifest.shape, context, tmp_path)
+    check_surgery(MyMethod(), parent, context, tmp_path)
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pare import artifacts
+from pare.families import family_of, read_config
 from pare.kinds import TaskKind, kind_of
 from pare.methods.base import BuildContext, Method
 from pare.runtimes.base import Engine, Generator, Runtime
@@ -173,6 +176,94 @@ def check_method(method: Method, parent: Artifact | None, base: Shape, ctx: Buil
         f"files hold {held:,} bytes, the manifest says {stated:,.0f}"
     )
     return first
+
+
+def check_surgery(
+    method: Method, parent: Artifact, ctx: BuildContext, scratch: Path, *, plain: bool = True
+) -> Artifact:
+    """``check_method`` for a method that changes the weights of an encoder or decoder, and: the files hold exactly the model
+    that the manifest counts, it reads back as it was, and an apply that is stopped at any report leaves nothing sealed.
+
+    ``plain``: the result is as transformers writes models, so that it reads it without an array missing or left over.
+    """
+    made = check_method(method, parent, parent.manifest.shape, ctx, scratch)
+    assert made.manifest.format == parent.manifest.format
+    assert made.manifest.max_length == parent.manifest.max_length
+    counted = sum(part.elements for part in made.manifest.shape.parts)
+    module = _module(made)
+    assert counted == sum(weights.numel() for weights in module.parameters()), "the manifest counts another model"
+    if plain:
+        loads_strictly(made.path)
+    reads_back_as_it_was(made, module, scratch / "again")
+    stopping_leaves_nothing_sealed(method, parent, ctx, scratch / "stopped")
+    return made
+
+
+def loads_strictly(folder: Path) -> None:
+    """Transformers finds a place for every array and an array for every place; an encoder's pooler may be missing."""
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    family = family_of(read_config(folder))
+    kind = AutoModelForCausalLM if family.decoder else AutoModel
+    _, info = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
+    missing = [name for name in info["missing_keys"] if not (family.has_pooler and name.startswith("pooler."))]
+    wrong = {"missing": missing, "unexpected": info["unexpected_keys"], "mismatched": info["mismatched_keys"]}
+    assert not any(wrong.values()), wrong
+
+
+def reads_back_as_it_was(artifact: Artifact, module: Any, folder: Path) -> None:
+    """Written and read again, it answers the same, bit for bit; its answers are finite."""
+    from pare.training.decoder import save_decoder
+    from pare.training.model import save_encoder
+
+    decoder = family_of(read_config(artifact.path)).decoder
+    (save_decoder if decoder else save_encoder)(module, folder, artifact.path / "tokenizer.json")
+    found, again = (_answers(each) for each in (module, _module(replace(artifact, path=folder))))
+    assert np.isfinite(found).all()
+    assert np.array_equal(found, again), "read again, it answers differently"
+
+
+def stopping_leaves_nothing_sealed(method: Method, parent: Artifact, ctx: BuildContext, scratch: Path) -> None:
+    """What ``progress`` raises ends an apply, at whichever report; its folder has no manifest then."""
+    calls = 0
+
+    def report(share: float, word: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > most:
+            raise KeyboardInterrupt
+
+    for most in range(1000):
+        calls, out = 0, scratch / str(most)
+        out.mkdir(parents=True)
+        try:
+            method.apply(parent, replace(ctx, progress=report), out)
+        except KeyboardInterrupt:
+            assert not (out / artifacts.MANIFEST).exists(), f"stopped at report {most}, it was sealed all the same"
+        else:
+            assert most > 0, "an apply must report its progress, so that it can be stopped"
+            return
+
+
+def _module(artifact: Artifact) -> Any:
+    from pare.training.decoder import load_decoder
+    from pare.training.model import load_encoder
+
+    decoder = family_of(read_config(artifact.path)).decoder
+    return (load_decoder if decoder else load_encoder)(artifact.path).eval()
+
+
+def _answers(module: Any) -> NDArray[np.float32]:
+    """A module's logits on two rows of ids that every vocabulary has, the second padded."""
+    import torch
+
+    ids = torch.tensor([[1, 2, 3, 4, 1, 2], [4, 3, 2, 1, 1, 1]])
+    mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    with torch.inference_mode():
+        found = module(input_ids=ids, attention_mask=mask)
+    logits: NDArray[np.float32] = getattr(found, "logits", found).numpy()
+    return logits
 
 
 def data_facts(ctx: BuildContext) -> DataFacts:

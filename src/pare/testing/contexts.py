@@ -123,7 +123,7 @@ def tiny_written(ctx: BuildContext, folder: Path) -> Artifact:
     return seal(folder, format="decoder", labels=(), shape=shape, max_length=shape.max_length, kind="generate")
 
 
-def tiny_artifact(ctx: BuildContext, out: Path, *, max_length: int = 40) -> Artifact:
+def tiny_artifact(ctx: BuildContext, out: Path) -> Artifact:
     """The context's base as an artifact of format ``encoder`` (with a random head) or ``decoder``, every number of its
     weights moved a little at random, so that no bias is zero and no norm is one. Needs torch and transformers.
     """
@@ -140,11 +140,12 @@ def tiny_artifact(ctx: BuildContext, out: Path, *, max_length: int = 40) -> Arti
         for weights in model.parameters():
             weights.add_(0.05 * torch.randn(weights.shape, generator=generator))
     (save_decoder if family.decoder else save_encoder)(model, out, ctx.base / "tokenizer.json")
+    shape = family.shape(config, len(ctx.labels), each_token=ctx.kind == "tag")
     return seal(
         out,
         format="decoder" if family.decoder else "encoder",
         labels=ctx.labels,
-        shape=family.shape(config, len(ctx.labels), each_token=ctx.kind == "tag"),
-        max_length=max_length,
+        shape=shape,
+        max_length=shape.max_length,
         kind=ctx.kind,
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pare.errors import InputError
 from pare.families import family_of, read_config
-from pare.runtimes.modules import read_module
+from pare.runtimes.modules import read_module, write_module
 from pare.training.batching import Batch
 from pare.training.model import Output
 
@@ -70,10 +70,7 @@ def load_decoder(folder: Path, *, train: bool = False) -> nn.Module:
 
 def save_decoder(model: nn.Module, folder: Path, tokenizer: Path) -> None:
     """Writes the model in format ``decoder``; ``tokenizer`` is the ``tokenizer.json`` that goes with it."""
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(torch.float32).save_pretrained(folder, safe_serialization=True)
+    write_module(model, folder)
     if tokenizer.resolve() != (folder / "tokenizer.json").resolve():
         shutil.copyfile(tokenizer, folder / "tokenizer.json")

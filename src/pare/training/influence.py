@@ -20,8 +20,8 @@ BATCH = 16
 def block_influence(
     model: nn.Module, family: Family, rows: TokenRows, *, threads: int, progress: Callable[[float, str], None]
 ) -> NDArray[np.float64]:
-    """1 - the mean cosine of a block's input and output over tokens, (layers,): "block influence" (Men et al. 2024, ShortGPT,
-    arXiv:2403.03853, equation 1).
+    """1 - the mean cosine of a block's input and output over tokens, (layers,): "block influence" (Men et al. 2024,
+    ShortGPT, arXiv:2403.03853, equation 1).
 
     ``model`` is what the family's paths start from. ``progress`` is called for each batch; what it raises ends the work.
     """

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from pare.errors import InputError
 from pare.families import family_of, read_config
 from pare.families.pooling import Pooling, read_pooling
-from pare.runtimes.modules import read_module
+from pare.runtimes.modules import read_module, write_module
 from pare.training.batching import Batch
 
 HEAD = "head.safetensors"
@@ -100,10 +100,7 @@ def load_encoder(
 def save_encoder(model: Encoder, folder: Path, tokenizer: Path) -> None:
     """Writes the model in format ``encoder``; ``tokenizer`` is the ``tokenizer.json`` that goes with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    model.backbone.to(torch.float32).save_pretrained(folder, safe_serialization=True)
+    write_module(model.backbone, folder)
     state = model.head.to(torch.float32)
     save_file({"weight": state.weight.detach().contiguous(), "bias": state.bias.detach().contiguous()}, folder / HEAD)
     (folder / POOLING).write_text(json.dumps({"pooling": model.pooling}))

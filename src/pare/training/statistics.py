@@ -62,11 +62,12 @@ def input_moments(
     together = _together(layers[0], groups, diagonal)
     for first in range(0, len(layers), together):
         chunk = layers[first : first + together]
-        share, part = first / len(layers), len(chunk) / len(layers)
-        sums = _run(
-            model, family, rows, chunk, diagonal, lambda done, a=share, b=part: progress(a + b * done, "inputs")
-        )
-        for found in sums:
+        start, part = first / len(layers), len(chunk) / len(layers)
+
+        def report(done: float, start: float = start, part: float = part) -> None:
+            progress(start + part * done, "reading inputs")
+
+        for found in _run(model, family, rows, chunk, diagonal, report):
             yield {path: found[group[0]] for group in groups for path in group}
 
 

@@ -1,0 +1,226 @@
+"""The layers' linear modules as products of two narrower ones: less to store, less to multiply.
+
+A rank-k matrix is best for what the model really reads if it keeps the k directions in which the *outputs* vary most. With
+C = X^T X, the second moments of the inputs, the truncated SVD of W C^(1/2) minimises the error of the outputs,
+|(W - W') X|_F (Wang et al. 2024, SVD-LLM, arXiv:2403.07378, theorem 1). They take a Cholesky factor of C and its inverse.
+Neither is needed: with U the leading eigenvectors of W C W^T, the same W' is U U^T W. So C may lack any rank, and inputs
+that the texts never show are still multiplied with W, only projected afterwards. Without whitening C is the identity, which
+is plain truncated SVD.
+
+U is orthonormal, so B = U and A = U^T W: the scales are in the rows of A, where 8-bit weights have one scale each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from pare.families import Family, family_of
+from pare.methods.base import BuildContext
+from pare.methods.layers import Layers
+from pare.types import Artifact, DataFacts, Part, Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float64]
+Place = tuple[int, str]
+"""A matrix: its layer's number, and its path in the layer."""
+
+
+class Truncation(NamedTuple):
+    """What a matrix of ``rows`` by ``columns`` can be cut to: its output directions, ``basis`` (rows, r), orthonormal, and
+    ``energy`` (r,), the squared norm of the outputs along each, falling.
+    """
+
+    rows: int
+    columns: int
+    energy: Array
+    basis: Array
+
+    @property
+    def most(self) -> int:
+        """The largest rank that saves an element."""
+        return (self.rows * self.columns - 1) // (self.rows + self.columns)
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """``ratio`` is the share that is kept, by ``rule``: ``uniform`` of each matrix's elements, ``budget`` of all matrices'
+    elements together, ranks being chosen where they lose least, ``energy`` of each matrix's squared outputs.
+
+    ``whiten``: outputs are those on ``texts`` train texts, drawn by the seed; without it, on white noise (plain SVD).
+    A matrix stays dense where its rank would save nothing.
+    Raises InputError where the parent is none, or factored already.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+    gives: ClassVar[str] = ""
+    once: ClassVar[str] = "factorisation"
+
+    ratio: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    rule: Literal["uniform", "budget", "energy"] = "uniform"
+    whiten: bool = True
+    texts: Annotated[int, Meta(ge=1)] = 512
+
+    def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
+        """The factors in the place of the matrices: exact where the rule is ``uniform``, else an upper bound."""
+        family = family_of({"model_type": shape.family})
+        if self.rule == "energy":
+            return replace(shape, exact=False)
+        more = 0 if self.rule == "uniform" else 1
+        ranks = {
+            (layer, matrix.path): uniform_rank(matrix.rows, matrix.columns, self.ratio, more)
+            for layer in range(shape.layers)
+            for matrix in family.matrices(shape)
+        }
+        made = factored(shape, family, ranks)
+        return replace(made, exact=shape.exact and self.rule == "uniform")
+
+    def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
+        """Factorises a copy of the parent. Raises MissingExtra without torch and transformers."""
+        opened = Layers.read("lowrank", parent, ctx)
+        moments = opened.moments(self.texts, ctx) if self.whiten else None
+        found: dict[Place, Truncation] = {}
+        for number, layer in enumerate(opened.layers):
+            known = next(moments) if moments is not None else {}
+            for path in opened.paths:
+                cut = truncation(_weight(layer, path), known.get(path))
+                found[number, path] = cut._replace(basis=cut.basis[:, : cut.most].astype(np.float32))
+            ctx.progress(0.5 + 0.5 * (number + 1) / len(opened.layers), "factorising")
+        ranks = dict(zip(found, self._ranks(list(found.values())), strict=True))
+        for (number, path), rank in ranks.items():
+            if rank:
+                _put(opened.layers[number], path, found[number, path].basis[:, :rank])
+        opened.save(out)
+        shape = factored(opened.parent.manifest.shape, opened.family, ranks)
+        return opened.seal(self, "lowrank", shape, ctx, out)
+
+    def _ranks(self, matrices: Sequence[Truncation]) -> list[int]:
+        """The rank of each matrix, 0 where it stays dense."""
+        if self.rule == "budget":
+            return budget_ranks(matrices, self.ratio)
+        if self.rule == "energy":
+            return [energy_rank(matrix, self.ratio) for matrix in matrices]
+        return [uniform_rank(matrix.rows, matrix.columns, self.ratio) for matrix in matrices]
+
+
+# -- linear algebra ---------------------------------------------------------------------------------------------------
+
+
+def truncation(weight: Array, moments: Array | None = None) -> Truncation:
+    """The output directions of a matrix, (rows, columns), on inputs of the given second moments, (columns, columns).
+
+    ``basis[:, :k] @ basis[:, :k].T @ weight`` is the matrix of rank k whose outputs differ least, and the sum of
+    ``energy[k:]`` is by how much. Directions are at most as many as the smaller side. No moments: those of white noise.
+    """
+    rows, columns = weight.shape
+    frame, core = np.linalg.qr(weight)
+    values, vectors = np.linalg.eigh(core @ (core.T if moments is None else moments @ core.T))
+    return Truncation(rows, columns, np.maximum(values[::-1], 0.0), frame @ vectors[:, ::-1])
+
+
+def uniform_rank(rows: int, columns: int, ratio: float, more: int = 0) -> int:
+    """The rank whose two factors hold ``ratio`` of a matrix's elements (at least 1, plus ``more``), or 0 where that saves
+    nothing.
+    """
+    return _saving(max(1, int(ratio * rows * columns / (rows + columns))) + more, rows, columns)
+
+
+def energy_rank(matrix: Truncation, share: float) -> int:
+    """The least rank that keeps a share of the energy, or 0 where it saves nothing."""
+    sums = np.cumsum(matrix.energy)
+    return _saving(1 + int(np.searchsorted(sums, share * sums[-1])), matrix.rows, matrix.columns)
+
+
+def budget_ranks(matrices: Sequence[Truncation], ratio: float) -> list[int]:
+    """The rank of each matrix, 0 for dense, so that together they hold at most ``ratio`` of all elements.
+
+    What a matrix loses is the energy that it drops, relative to all of its own. At a price for an element each matrix takes
+    the rank at which loss and price are least together; the price is the lowest that keeps within the budget, which is
+    optimal among all choices of that many elements (Everett 1963). Room that is left goes to the next directions, the most
+    energy per element first.
+    """
+    budget = int(ratio * sum(m.rows * m.columns for m in matrices))
+    losses, costs = zip(*map(_choices, matrices), strict=True)
+
+    def at(price: float) -> list[int]:
+        return [int(np.argmin(loss + price * cost)) for loss, cost in zip(losses, costs, strict=True)]
+
+    def total(chosen: Sequence[int]) -> int:
+        return int(sum(cost[rank] for cost, rank in zip(costs, chosen, strict=True)))
+
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if total(at(middle)) <= budget else (middle, high)
+    chosen = at(high)
+    room = budget - total(chosen)
+    gains = [
+        (float(loss[rank] - loss[rank + 1]) / (m.rows + m.columns), i, rank)
+        for i, (m, loss) in enumerate(zip(matrices, losses, strict=True))
+        for rank in range(chosen[i], len(loss) - 2)
+    ]
+    for _, i, rank in sorted(gains, key=lambda gain: (-gain[0], gain[1:])):
+        step = matrices[i].rows + matrices[i].columns
+        if chosen[i] == rank and step <= room:
+            chosen[i], room = rank + 1, room - step
+    return [0 if rank == len(cost) - 1 else rank for rank, cost in zip(chosen, costs, strict=True)]
+
+
+def _choices(matrix: Truncation) -> tuple[Array, Array]:
+    """The loss and the elements of each rank from 0 on that saves any; dense is the last choice. Rank 0 is never taken."""
+    rows, columns, energy, _ = matrix
+    most = matrix.most
+    whole = float(energy.sum())
+    left = np.maximum(whole - np.concatenate([[0.0], np.cumsum(energy[:most])]), 0.0) / (whole or 1.0)
+    costs = np.arange(most + 1.0) * (rows + columns)
+    return np.array([np.inf, *left[1:], 0.0]), np.array([*costs, rows * columns])
+
+
+def _saving(rank: int, rows: int, columns: int) -> int:
+    return rank if rank * (rows + columns) < rows * columns else 0
+
+
+# -- modules and shapes -----------------------------------------------------------------------------------------------
+
+
+def _weight(layer: nn.Module, path: str) -> Array:
+    return np.asarray(layer.get_submodule(path).weight.detach().double().numpy())
+
+
+def _put(layer: nn.Module, path: str, basis: Array) -> None:
+    """Replaces a linear module by the factors of its weight on an orthonormal basis of outputs, (rows, rank)."""
+    import torch
+
+    from pare.runtimes.factored import factor
+
+    reduced = basis.T @ _weight(layer, path)
+    made = factor(layer, path, basis.shape[1])
+    with torch.no_grad():
+        made.expand.weight.copy_(torch.from_numpy(np.ascontiguousarray(basis)))
+        made.reduce.weight.copy_(torch.from_numpy(reduced))
+
+
+def factored(shape: Shape, family: Family, ranks: Mapping[Place, int]) -> Shape:
+    """The shape with matrices of these ranks, 0 where they stay dense."""
+
+    def smaller(part: Part) -> Part:
+        match = re.fullmatch(r"layers\.(\d+)\.(attention|ffn)", part.name)
+        if match is None:
+            return part
+        mine = [(m, ranks[int(match[1]), m.path]) for m in family.matrices(shape) if m.part == match[2]]
+        saved = sum(m.rows * m.columns - rank * (m.rows + m.columns) for m, rank in mine if rank)
+        flops = part.flops_per_token - 2.0 * saved
+        return replace(
+            part, elements=part.elements - saved, flops_per_token=flops, rows=sum(m.rows + k for m, k in mine)
+        )
+
+    return replace(shape, parts=tuple(map(smaller, shape.parts)))
