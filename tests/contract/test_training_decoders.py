@@ -212,23 +212,22 @@ def test_an_encoder_of_another_width_learns_from_its_teacher(tmp_path: Path) -> 
     assert (logits.argmax(1) == ctx.targets(ctx.train)).mean() > 0.8
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma2"])
-def test_two_adapters_of_one_base_are_two_models(family: str, tmp_path: Path) -> None:
-    ctx = tiny_writing(tmp_path, family)
-    base = LEARN.apply(None, ctx, tmp_path / "base")
+def test_two_adapters_of_one_base_are_two_models(taught: tuple[BuildContext, Artifact], tmp_path: Path) -> None:
+    ctx, base = taught[0], taught[0].teacher
+    assert base is not None
     backwards = [replace(sample, label=f" {' '.join(reversed(sample.label.split()))}") for sample in ctx.train]
     echoes = [replace(sample, label=f" {sample.text}") for sample in ctx.train]
-    method = Lora(rank=4, epochs=20, rate=2e-2, batch=16, keep=True)
+    method = Lora(rank=4, epochs=12, rate=3e-2, batch=16, keep=True)
     made = []
     for name, samples in (("backwards", backwards), ("echoes", echoes)):
         task = replace(ctx, train=samples, dev=samples[:12])
-        built = check_method(method, base, base.manifest.shape, task, tmp_path / name)
+        built = method.apply(base, task, tmp_path / name)
         assert bits(built, task) < 0.5 * bits(base, task)
         merged = Lora(adapter=str(built.path / "adapter")).apply(base, task, tmp_path / f"{name}-again")
         assert merged.manifest.files["model.safetensors"] == built.manifest.files["model.safetensors"]
         made.append(built)
     assert bits(made[0], replace(ctx, dev=echoes[:12])) > 2 * bits(made[1], replace(ctx, dev=echoes[:12]))
-    assert {built.manifest.shape for built in made} == {base.manifest.shape}
+    assert [built.manifest.shape for built in made] == [base.manifest.shape] * 2
     with pytest.raises(InputError, match="adapter must be of"):
         Lora(adapter=str(made[0].path / "adapter")).apply(made[1], ctx, tmp_path / "out")
     with pytest.raises(InputError, match="must be a folder with adapter_config"):
@@ -242,3 +241,12 @@ def test_an_encoders_adapter_is_kept_with_its_head(tmp_path: Path) -> None:
     for name in ("model.safetensors", "head.safetensors"):
         assert made.manifest.files[name] == again.manifest.files[name]
     assert not any("README" in name for name in made.manifest.files)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gemma2"])
+def test_adapters_of_other_families_give_the_same_bytes_twice(family: str, tmp_path: Path) -> None:
+    ctx = tiny_writing(tmp_path, family)
+    config = read_config(ctx.base)
+    shape = family_of(config).shape(config, 0)
+    made = check_method(Lora(epochs=1, rate=1e-2, keep=True), None, shape, ctx, tmp_path / "made")
+    assert any(name.startswith("adapter/") for name in made.manifest.files)

@@ -166,3 +166,24 @@ def test_what_a_student_makes_up_has_no_cross_entropy(teacher: Artifact) -> None
     assert float(loss(output, batch)) == pytest.approx(float(plain), abs=5e-2)
     own = replace(batch, words=np.full(len(batch.answers), -1))
     assert float(loss(output, own)) == pytest.approx(0.0, abs=5e-2)
+
+
+def test_a_teacher_that_is_stopped_leaves_nothing(teacher: Artifact, tmp_path: Path) -> None:
+    from pare.training.tokens import likely_tokens
+
+    def stop(share: float, word: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        likely_tokens(
+            teacher,
+            turns(teacher).rows,
+            top=4,
+            vocabulary=100,
+            temperature=1.0,
+            states=False,
+            cache=tmp_path,
+            threads=1,
+            progress=stop,
+        )
+    assert not list(tmp_path.iterdir())
