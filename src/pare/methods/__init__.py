@@ -25,6 +25,8 @@ METHODS: dict[str, str] = {
     "linear": "pare.methods.linear:Linear",
     "static": "pare.methods.static:Static",
     "finetune": "pare.methods.finetune:Finetune",
+    "lora": "pare.methods.lora:Lora",
+    "student": "pare.methods.student:Student",
     "distil": "pare.methods.distil:Distil",
     "drop_layers": "pare.methods.drop_layers:DropLayers",
     "prune": "pare.methods.prune:Prune",

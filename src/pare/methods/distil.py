@@ -2,50 +2,68 @@
 copies with the teacher's alone.
 
 Where words are tagged, the teacher tags the words of each copy, so a copy may lose, move or misspell them like any text.
+Decoders are taught on their turns, see ``methods/distil_decoder.py``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from msgspec import Meta
 
 from pare.artifacts import seal
-from pare.errors import InputError, MissingExtra
+from pare.errors import InputError
 from pare.methods.base import BuildContext
+from pare.methods.distil_decoder import Mode, distil_decoder
 from pare.methods.lineage import lineage
+from pare.methods.source import needs
 from pare.types import Artifact, DataFacts, Shape
 
 
 @dataclass(frozen=True)
 class Distil:
     """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states. Of several
-    labels, divergence and entropy are those of each one's yes or no; where words are tagged, all is each word's own.
+    labels, divergence and entropy are those of each one's yes or no; where words are tagged, all is each word's own, and of
+    decoders each token's. ``hidden`` is 1 for encoders and 0 for decoders where it is None; where student and teacher have
+    other widths, a projection is learnt for it and thrown away.
 
     ``copies`` disturbed variants of every text join the texts (``training/augment.py``), those without a label too;
     ``epochs`` counts passes over all of these. So that unlabelled texts do not make the work explode, a pass holds ``most``
     texts at most, or as many as train and its copies alone would be: first come the texts of train, then unlabelled ones
     (drawn by the seed where they do not all fit), then copies as far as there is room, those of train first. ``rate`` is
     the peak learning rate of the layers, the head's is ``head_factor`` times that.
+
+    Of decoders there are no copies, no unlabelled texts and no ``head_factor``. ``mode`` is what they are taught by:
+    ``logits``, the teacher's ``top`` likeliest tokens, kept on disk; ``on_policy``, where ``share`` of the batches are
+    answers of the student's own, which the teacher reads; ``answers``, the answers that a large model once gave (where one
+    is logged, else the label), by cross-entropy alone, without a teacher and whatever its vocabulary.
     Raises InputError where a value is out of range.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
-    taught: ClassVar[bool] = True
 
     epochs: float = 2.0
     copies: int = 4
     rate: float = 3e-4
     alpha: float = 4.0
     temperature: float = 2.0
-    hidden: float = 1.0
+    hidden: float | None = None
     head_factor: float = 10.0
     train_embeddings: bool = True
     batch: int = 32
     most: int = 40_000
+    mode: Mode = "logits"
+    top: Annotated[int, Meta(ge=1, le=1024)] = 32
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+
+    @property
+    def taught(self) -> bool:
+        """Whether it needs a teacher."""
+        return self.mode != "answers"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "rate", "temperature", "head_factor", "batch", "most"):
@@ -56,13 +74,15 @@ class Distil:
                 )
         for name in ("copies", "alpha", "hidden"):
             value = getattr(self, name)
-            if value < 0:
+            if value is not None and value < 0:
                 raise InputError(
                     f"distil: {name} must be at least 0 but is {value}; the default is {getattr(Distil, name)}"
                 )
 
     def passes(self, facts: DataFacts) -> float:
-        """Texts trained on, in units of the train side."""
+        """Texts trained on, in units of the train side. To sample a row is a forward pass, a third of training on it."""
+        if not facts.classes:
+            return self.epochs * (1 + self.share / 3 if self.mode == "on_policy" else 1)
         rows = max(1, facts.rows)
         return self.epochs * (rows + sum(self._beside(rows, facts.unlabelled))) / rows
 
@@ -78,22 +98,27 @@ class Distil:
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Trains a copy of the parent towards ``ctx.teacher``. Raises MissingExtra without torch and transformers."""
-        try:
-            import torch
-            import transformers  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "build", "distilling a student") from None
+        needs("distilling a student")
+        if parent is None or (self.taught and ctx.teacher is None):
+            raise InputError(
+                "distil needs a student and a teacher; put drop_layers before it and build the reference first"
+            )
+        if parent.manifest.format == "decoder":
+            return distil_decoder(self, parent, ctx, out)
+        if self.mode != "logits":
+            raise InputError(
+                f"distil: mode must be logits for an encoder but is {self.mode}; the others are for decoders"
+            )
+        import torch
+
         from pare.training.augment import augment
         from pare.training.batching import only, tokenize
-        from pare.training.losses import Distillation
+        from pare.training.losses import Distillation, widen
         from pare.training.model import load_encoder, save_encoder
         from pare.training.outputs import teacher_outputs
         from pare.training.trainer import Schedule, train
 
-        if parent is None or ctx.teacher is None:
-            raise InputError(
-                "distil needs a student and a teacher; put drop_layers before it and build the reference first"
-            )
+        assert ctx.teacher is not None, "checked above"
         texts = [sample.text for sample in ctx.train]
         taken, copies = self._beside(len(texts), len(ctx.unlabelled))
         unlabelled = ctx.some_unlabelled(taken)
@@ -106,17 +131,19 @@ class Distil:
         gold = np.full((len(logits), *answers.shape[1:]), -1)
         gold[: len(answers)] = answers
         every = [*texts, *unlabelled, *extra]
+        tokenizer = parent.path / "tokenizer.json"
+        model = load_encoder(parent.path, train=True)
+        projection = widen(model.head.in_features, known[0].pooled.shape[1], ctx.seed)
         loss = Distillation(
             torch.from_numpy(gold),
             torch.from_numpy(logits),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
             temperature=self.temperature,
-            hidden=self.hidden,
+            hidden=1.0 if self.hidden is None else self.hidden,
             kind=parent.manifest.kind,
+            projection=projection,
         )
-        tokenizer = parent.path / "tokenizer.json"
-        model = load_encoder(parent.path, train=True)
         rows = tokenize(tokenizer, every, parent.manifest.max_length, words=parent.manifest.kind == "tag")
         train(
             model,
@@ -134,6 +161,7 @@ class Distil:
             threads=ctx.threads,
             progress=ctx.progress,
             word="distilling",
+            beside=projection,
         )
         save_encoder(model, out, tokenizer)
         return seal(

@@ -10,7 +10,19 @@ from typing import Any
 from pare.methods.base import BuildContext
 from pare.types import Artifact
 
-BUILDERS = ("pare-lm", "numpy", "scikit-learn", "tokenizers", "torch", "transformers", "openvino", "nncf", "gguf")
+BUILDERS = (
+    "pare-lm",
+    "numpy",
+    "scikit-learn",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "peft",
+    "openvino",
+    "nncf",
+    "onnxruntime",
+    "gguf",
+)
 """The packages whose version can change what a method builds."""
 
 

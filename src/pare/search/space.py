@@ -25,7 +25,7 @@ BASELINE = "encoder-pytorch"
 ENOUGH_ROWS = 5000
 FEW_ROWS_TOKENS = 12_000
 """Few rows name few of the words that will come: below ``ENOUGH_ROWS`` texts to train on, more of the vocabulary is kept."""
-TRAINING = ("linear", "static", "finetune", "distil")
+TRAINING = ("linear", "static", "finetune", "lora", "distil")
 ONE_ANSWER = ("linear", "static")
 """The rungs that answer once for a text."""
 

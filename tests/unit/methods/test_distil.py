@@ -103,3 +103,18 @@ def test_a_part_of_the_unlabelled_texts_is_drawn_by_the_seed(tmp_path: Path) -> 
     assert drawn == ctx.some_unlabelled(10) != replace(ctx, seed=1).some_unlabelled(10)
     assert ctx.some_unlabelled(50) == texts
     assert ctx.some_unlabelled(0) == ctx.some_unlabelled(-5) == []
+
+
+def test_a_decoder_has_no_copies_and_pays_for_what_it_samples() -> None:
+    facts = DataFacts(classes=0, rows=100, tokens_per_row=9.0, unlabelled=50)
+    assert Distil(epochs=2).passes(facts) == 2
+    assert Distil(epochs=2, mode="answers").passes(facts) == 2
+    assert Distil(epochs=2, mode="on_policy", share=0.6).passes(facts) == pytest.approx(2.4)
+    assert [Distil(mode=mode).taught for mode in ("logits", "on_policy", "answers")] == [True, True, False]
+
+
+def test_an_encoder_is_distilled_by_logits_alone(tmp_path: Path) -> None:
+    ctx = tiny_context(tmp_path)
+    parent = Finetune(epochs=0.1).apply(None, ctx, tmp_path / "parent")
+    with pytest.raises(InputError, match="mode must be logits for an encoder but is answers"):
+        Distil(mode="answers").apply(parent, ctx, tmp_path / "out")

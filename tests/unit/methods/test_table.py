@@ -9,7 +9,11 @@ from pare.errors import InputError
 from pare.methods import METHODS, method
 from pare.types import Step
 
-REQUIRED: dict[str, dict[str, Any]] = {"drop_layers": {"keep": 1}, "calibrate": {"temperature": 1.0, "threshold": 0.5}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "drop_layers": {"keep": 1},
+    "student": {"layers": 1},
+    "calibrate": {"temperature": 1.0, "threshold": 0.5},
+}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -29,6 +33,9 @@ def test_every_row_resolves_to_a_configuration(name: str) -> None:
         (Step("linear", {"features": "many"}), "features must be an integer .* but got 'many'"),
         (Step("lower", {"to": "tflite"}), "lower: to must be one of openvino, onnx, gguf but got 'tflite'"),
         (Step("quantize", {"rollback": 3}), "rollback must be true or false but got 3"),
+        (Step("lora", {"rank": 0}), "lora: rank must be an integer of at least 1 and at most 1024 but got 0"),
+        (Step("distil", {"mode": "online"}), "distil: mode must be one of logits, on_policy, answers but got 'online'"),
+        (Step("student", {"layers": 1, "width": 0}), "student: width must be an integer of at least 1"),
         (Step("calibrate", {"temperature": 1.0}), "calibrate needs threshold"),
         (Step("calibrate", {"temperature": 0.0, "threshold": 0.1}), "of at least 0.05"),
     ],

@@ -63,3 +63,22 @@ def test_a_student_of_several_labels_equal_to_its_teacher_pays_only_the_cross_en
     wrong = torch.sigmoid(-logits[2:] / 2)
     each = soft * (soft / wrong).log() + (1 - soft) * ((1 - soft) / (1 - wrong)).log()
     assert torch.allclose(other, 4.0 * 4.0 * each.sum(dim=1).mean(), atol=1e-4)
+
+
+def test_states_of_another_width_are_compared_through_a_projection_that_learns() -> None:
+    from pare.training.losses import Distillation, widen
+
+    assert widen(8, 8, 0) is None
+    projection = widen(4, 8, 0)
+    assert projection is not None
+    other = widen(4, 8, 0)
+    assert other is not None
+    assert torch.equal(projection.weight, other.weight)
+    logits, states = torch.randn(2, 3), torch.randn(2, 4)
+    seen = projection(states).detach()
+    options = {"alpha": 4.0, "temperature": 2.0, "hidden": 1.0, "projection": projection}
+    same = Distillation(torch.tensor([-1, -1]), logits, seen, **options)
+    assert float(same(output(logits, states), batch([0, 1])).detach()) == pytest.approx(0.0, abs=1e-5)
+    far = Distillation(torch.tensor([-1, -1]), logits, -seen, **options)
+    far(output(logits, states), batch([0, 1])).backward()
+    assert float(projection.weight.grad.abs().sum()) > 0

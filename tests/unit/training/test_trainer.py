@@ -37,3 +37,37 @@ def test_predicted_words_are_those_of_their_own_text_and_unseen_ones_have_none(t
     for i, text in enumerate(texts):
         alone, _ = predict(model, tokenize(ctx.base / "tokenizer.json", [text], 16, words=True), threads=1)
         assert logits[rows.words[i] : rows.words[i + 1]] == pytest.approx(alone, abs=2e-2, nan_ok=True)
+
+
+def test_what_needs_no_gradient_stays_and_what_is_beside_the_model_learns(tmp_path: Path) -> None:
+    import torch
+
+    from pare.testing.contexts import tiny_writing
+    from pare.training.decoder import Decoder, load_decoder
+    from pare.training.trainer import Schedule, train
+    from pare.training.turns import turns_of
+
+    model = Decoder(load_decoder(tiny_writing(tmp_path).base, train=True))
+    first, last = (model.module.model.layers[i].mlp.down_proj.weight for i in (0, 2))
+    first.requires_grad_(False)
+    beside = torch.nn.Linear(32, 1)
+    before = [weight.detach().clone() for weight in (first, last, beside.weight)]
+
+    def loss(output, batch):  # type: ignore[no-untyped-def]
+        return output.logits.square().mean() + beside(output.pooled).square().mean()
+
+    rows, _ = turns_of([[0, 5, 6, 7]] * 4, [1] * 4)
+    train(
+        model,
+        rows,
+        loss,
+        Schedule(2.0, 1e-2, head_factor=1.0, train_embeddings=True),
+        seed=0,
+        fidelity=1.0,
+        threads=1,
+        progress=lambda share, word: None,
+        word="",
+        beside=beside,
+    )
+    changed = [not torch.equal(old, new) for old, new in zip(before, (first, last, beside.weight), strict=True)]
+    assert changed == [False, True, True]
