@@ -160,13 +160,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named group of weights: how many elements, at how many bits, and the work they do."""
+    """A named group of weights: how many elements, at how many bits, and the work they do. ``lowered``: the bits that
+    lowering gives it, where training has prepared it for others than it has.
+    """
 
     name: str
     elements: int
     bits: float = 32.0
     flops_per_token: float = 0.0
     flops_per_request: float = 0.0
+    lowered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ METHODS: dict[str, str] = {
     "trim_vocab": "pare.methods.trim_vocab:TrimVocab",
     "lower": "pare.methods.lower:Lower",
     "quantize": "pare.methods.quantize:Quantize",
+    "qat": "pare.methods.qat:Qat",
     "calibrate": "pare.methods.calibrate:Calibrate",
 }
 

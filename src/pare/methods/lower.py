@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,26 +17,29 @@ import numpy as np
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.methods.base import BuildContext
-from pare.methods.graphs import write_onnx, write_openvino
+from pare.methods.graphs import grid_conversion, write_onnx, write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
 from pare.runtimes import load
-from pare.types import Artifact, DataFacts, Shape
+from pare.types import Artifact, DataFacts, Part, Shape
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 TOKENIZER = "tokenizer.json"
+NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 TOLERANCE = 2e-3
 """The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
+ROUNDING = 0.1
+"""The same where values lie on grids: a difference in the last place can move one to the next point."""
 
 
 @dataclass(frozen=True)
 class Lower:
     """``to``: the format to write, ``openvino`` or ``onnx``."""
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
+    takes: ClassVar[tuple[str, ...]] = ("encoder", "encoder-qat")
     once: ClassVar[str] = "lowering"
 
     to: Literal["openvino", "onnx"] = "openvino"
@@ -46,8 +49,8 @@ class Lower:
         return self.to
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The same parts: fp32 in, fp32 out."""
-        return shape
+        """The same parts: fp32 in, fp32 out, but integers for what was trained on grids."""
+        return replace(shape, parts=tuple(map(_lowered, shape.parts)))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``.
@@ -55,10 +58,14 @@ class Lower:
         Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's
         answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format != "encoder":
+        if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
                 f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it"
+            )
+        if self.to == "onnx" and parent.manifest.format == "encoder-qat":
+            raise InputError(
+                "lower: qat imitates OpenVINO's kernels, so its model has no ONNX form; use lower:openvino"
             )
         try:
             from pare.training.model import load_encoder
@@ -74,7 +81,7 @@ class Lower:
             out,
             format=self.to,
             labels=manifest.labels,
-            shape=manifest.shape,
+            shape=self.reshape(manifest.shape, NO_FACTS),
             max_length=manifest.max_length,
             decoding=manifest.decoding,
             kind=manifest.kind,
@@ -89,11 +96,16 @@ def _to_openvino(module: torch.nn.Module, out: Path) -> None:
     import openvino
     import torch
 
-    model = openvino.convert_model(torch.export.export(_eager(module), _example(), dynamic_shapes=_dynamic()))
+    program = torch.export.export(_eager(module), _example(), dynamic_shapes=_dynamic())
+    model = openvino.convert_model(program, extension=[grid_conversion()])
     for port, name in zip(model.inputs, ("input_ids", "attention_mask"), strict=True):
         port.get_tensor().set_names({name})
     model.outputs[0].get_tensor().set_names({"logits"})
     write_openvino(model, out)
+
+
+def _lowered(part: Part) -> Part:
+    return part if part.lowered is None else replace(part, bits=part.lowered, lowered=None)
 
 
 def _to_onnx(module: torch.nn.Module, out: Path) -> None:
@@ -150,7 +162,8 @@ def _check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int
     worst = float(np.abs([batch - expected, alone - expected]).max())
     theirs.close()
     ours.close()
-    if not worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    tolerance = ROUNDING if parent.manifest.format == "encoder-qat" else TOLERANCE
+    if not worst <= tolerance * max(1.0, float(np.abs(expected).max())):
         raise PareError(
             f"the {child.manifest.format} graph's logits differ from PyTorch's by {worst:.3g}, more than float arithmetic "
             f"explains; this architecture does not lower faithfully: leave it out of the candidates"
