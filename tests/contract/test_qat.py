@@ -18,11 +18,12 @@ import torch
 from safetensors.numpy import load_file
 
 from pare.errors import InputError
-from pare.families import ENCODERS
 from pare.methods import METHODS, method
 from pare.methods.base import BuildContext
+from pare.methods.graphs import grid_conversion
 from pare.methods.qat import Qat
 from pare.runtimes import load
+from pare.runtimes.grids import Grid, GridLinear, input_grid, rounded
 from pare.runtimes.openvino import MODEL, options
 from pare.testing.contexts import tiny_context, tiny_tagging
 from pare.types import Artifact, Step
@@ -39,11 +40,16 @@ Made = Callable[[str], Artifact]
 
 def _built(folder: Path, ctx: BuildContext, step: Step) -> tuple[Artifact, Artifact, Artifact]:
     """A tiny encoder, what ``step`` makes of it, and the graph of that."""
-    made: list[Artifact] = []
-    for number, each in enumerate([Step("finetune", {"epochs": 2.0, "max_length": 32}), step, Step("lower")]):
-        (folder / str(number)).mkdir()
-        made.append(method(each).apply(made[-1] if made else None, ctx, folder / str(number)))
-    return made[0], made[1], made[2]
+    made = _trained(folder, ctx, step)
+    (folder / "graph").mkdir()
+    return *made, method(Step("lower")).apply(made[1], ctx, folder / "graph")
+
+
+def _trained(folder: Path, ctx: BuildContext, step: Step) -> tuple[Artifact, Artifact]:
+    for name in ("parent", "trained"):
+        (folder / name).mkdir()
+    parent = method(Step("finetune", {"epochs": 2.0, "max_length": 32})).apply(None, ctx, folder / "parent")
+    return parent, method(step).apply(parent, ctx, folder / "trained")
 
 
 @pytest.mark.parametrize("width", ["int8", "w4"])
@@ -64,7 +70,27 @@ def test_integers_are_stored_and_executed(width: str, made: Made, context: Build
     assert {name: products[name] for name in EXECUTED[width]} == EXECUTED[width]
 
 
-@pytest.mark.parametrize("family", ENCODERS)
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [("int8", (2.0**-6, 2.0**-7, 2.0**-6)), ("int4", (((0.25,), (0.5,)), ((0.25,), (0.25,)), ((0.5,), (0.5,))))],
+)
+def test_openvino_rounds_as_we_do(kind: str, step: tuple[object, ...]) -> None:
+    torch.manual_seed(0)
+    steps = torch.tensor(step).reshape(3, -1, 1) if kind == "int4" else torch.tensor(step).reshape(3, 1)
+    linear = GridLinear(
+        torch.nn.Linear(64, 3), Grid(steps, torch.zeros_like(steps), kind), input_grid(*torch.tensor([2.0**-5, 97.0]))
+    )
+    linear = linear.eval().requires_grad_(False)
+    linear.weight.data = rounded(linear)
+    x = 4 * torch.randn(50, 64)
+    program = torch.export.export(linear, (x,))
+    model = openvino.convert_model(program, extension=[grid_conversion()])
+    found = openvino.Core().compile_model(model, "CPU", options(1))([x.numpy()])[0]
+    assert {op.get_type_name() for op in model.get_ordered_ops()} >= {"FakeQuantize", "Convert"}
+    assert np.abs(found - linear(x).numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("family", ["bert", "electra", "modernbert"])
 def test_pytorch_answers_as_the_graph_does(family: str, tmp_path: Path) -> None:
     ctx = tiny_context(tmp_path, family)
     _, trained, graph = _built(tmp_path, ctx, Step("qat", {"epochs": 0.5, "ranges": 8}))
@@ -97,7 +123,7 @@ def test_weights_lie_on_their_grids(width: str, made: Made) -> None:
 def test_training_on_grids_regains_what_rounding_loses(tmp_path: Path) -> None:
     """In 4 bits, against the same grids with hardly a step of training."""
     ctx = tiny_context(tmp_path)
-    parent, trained, _ = _built(tmp_path, ctx, Step("qat", {"width": "w4", "epochs": 12.0, "rate": 1e-3, "group": 128}))
+    parent, trained = _trained(tmp_path, ctx, Step("qat", {"width": "w4", "epochs": 12.0, "rate": 1e-3, "group": 128}))
     (tmp_path / "rounded").mkdir()
     plain = method(Step("qat", {"width": "w4", "epochs": 0.01, "rate": 1e-9, "group": 128}))
     rounded = plain.apply(parent, ctx, tmp_path / "rounded")
