@@ -113,8 +113,9 @@ def test_weights_lie_on_their_grids(width: str, made: Made) -> None:
         if kind == "uint8":
             continue
         weight = weights[f"{name}.weight"]
-        points = weight.reshape(*step.shape[:-1], -1) / step
-        assert np.abs(points - points.round()).max() < 1e-3, key
+        exact = weight.reshape(*step.shape[:-1], -1) / step
+        points = exact.round()
+        assert np.abs(exact - points).max() < 1e-3, key
         assert limits[kind][0] <= points.min() <= points.max() <= limits[kind][1]
         checked += 1
     assert checked == LINEARS + 2
