@@ -161,7 +161,8 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named group of weights: how many elements, at how many bits, and the work they do. ``rows`` are those of its
-    matrices together, where they do not follow from the model's width (low-rank factors).
+    matrices together, where they do not follow from the model's width (low-rank factors). ``lowered``: the bits that
+    lowering gives it, where training has prepared it for others than it has.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Part:
     flops_per_token: float = 0.0
     flops_per_request: float = 0.0
     rows: int = 0
+    lowered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ RECIPES: dict[str, list[Step]] = {
     "linear": [Step("linear")],
     "static": [Step("static", {"epochs": 2.0, "width": 8, "tokens": 300})],
     "encoder": [ENCODER],
+    "encoder-int8": [ENCODER, Step("qat", {"epochs": 0.5, "ranges": 8})],
+    "encoder-w4": [ENCODER, Step("qat", {"width": "w4", "epochs": 0.5})],
     "openvino": [ENCODER, Step("lower")],
     "onnx": [ENCODER, Step("lower", {"to": "onnx"})],
     "openvino-w8": [ENCODER, Step("lower"), Step("quantize", {"scheme": "weight_only"})],

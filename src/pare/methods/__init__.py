@@ -35,6 +35,7 @@ METHODS: dict[str, str] = {
     "sparsify": "pare.methods.sparsify:Sparsify",
     "lower": "pare.methods.lower:Lower",
     "quantize": "pare.methods.quantize:Quantize",
+    "qat": "pare.methods.qat:Qat",
     "calibrate": "pare.methods.calibrate:Calibrate",
 }
 

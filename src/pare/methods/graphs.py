@@ -27,6 +27,20 @@ def write_openvino(model: Any, folder: Path) -> None:
     openvino.save_model(model, str(folder / MODEL["openvino"]), compress_to_fp16=False)
 
 
+def grid_conversion() -> Any:
+    """How OpenVINO reads ``pare::on_grid``: as a FakeQuantize. Of weights its conversion makes integers with their steps."""
+    from openvino import opset13
+    from openvino.frontend.pytorch import ConversionExtension
+
+    def convert(node: Any) -> Any:
+        step, zero = (node.get_input(i).get_node().get_data() for i in (1, 2))
+        low, high = (node.get_values_from_const_input(i) for i in (3, 4))
+        ends = [opset13.constant(((end - zero) * step).astype("float32")) for end in (low, high)]
+        return opset13.fake_quantize(node.get_input(0), *ends, *ends, levels=high - low + 1).outputs()
+
+    return ConversionExtension("pare.on_grid.default", convert)
+
+
 def write_onnx(program: Any, folder: Path) -> None:
     """Writes ``model.onnx``, weights inside, without the exporter's notes (stack traces with this machine's paths)."""
     graph = program.model.graph

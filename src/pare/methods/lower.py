@@ -19,19 +19,22 @@ from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.methods.base import BuildContext
 from pare.methods.gguf import Width, gguf_shape, lower_gguf
-from pare.methods.graphs import write_onnx, write_openvino
+from pare.methods.graphs import grid_conversion, write_onnx, write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
 from pare.runtimes import load
-from pare.types import Artifact, DataFacts, Shape
+from pare.types import Artifact, DataFacts, Part, Shape
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 TOKENIZER = "tokenizer.json"
+NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 TOLERANCE = 2e-3
 """The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
+ROUNDING = 0.1
+"""The same where values lie on grids: a difference in the last place can move one to the next point."""
 
 Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
 """Compares parent and child on texts, with so many threads; raises PareError where they differ."""
@@ -43,7 +46,11 @@ _WHY = {
 }
 
 
-TAKES: Mapping[str, tuple[str, ...]] = {"openvino": ("encoder", "decoder"), "onnx": ("encoder",), "gguf": ("decoder",)}
+TAKES: Mapping[str, tuple[str, ...]] = {
+    "openvino": ("encoder", "encoder-qat", "decoder"),
+    "onnx": ("encoder",),
+    "gguf": ("decoder",),
+}
 """What each format is written of. ONNX has no state in which a decoder would keep what it has read."""
 
 
@@ -72,8 +79,10 @@ class Lower:
         return self.to
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The same parts: fp32 in, fp32 out, but for GGUF, whose matrices have their width."""
-        return gguf_shape(shape, self.width or "f16") if self.to == "gguf" else shape
+        """The same parts: fp32 in, fp32 out, but for GGUF's matrices, and integers for what was trained on grids."""
+        if self.to == "gguf":
+            return gguf_shape(shape, self.width or "f16")
+        return replace(shape, parts=tuple(map(_lowered, shape.parts)))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Exports an artifact of format ``encoder`` or ``decoder`` and seals the format ``to``.
@@ -81,10 +90,14 @@ class Lower:
         Raises InputError where the parent is of another format, or has no such form, MissingExtra without the exporter, and
         PareError where the graph's answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format not in ("encoder", "decoder"):
+        if parent is None or parent.manifest.format not in ("encoder", "encoder-qat", "decoder"):
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
                 f"lower needs an artifact of format encoder or decoder but got {found}; put finetune or distil before it"
+            )
+        if self.to == "onnx" and parent.manifest.format == "encoder-qat":
+            raise InputError(
+                "lower: qat imitates OpenVINO's kernels, so its model has no ONNX form; use lower:openvino"
             )
         if parent.manifest.format not in self.takes:
             raise InputError(_WHY[self.to])
@@ -104,7 +117,7 @@ class Lower:
             out,
             format=self.to,
             labels=manifest.labels,
-            shape=manifest.shape,
+            shape=self.reshape(manifest.shape, NO_FACTS),
             max_length=manifest.max_length,
             decoding=manifest.decoding,
             kind=manifest.kind,
@@ -135,11 +148,16 @@ def _to_openvino(module: torch.nn.Module, out: Path) -> None:
     import openvino
     import torch
 
-    model = openvino.convert_model(torch.export.export(_eager(module), _example(), dynamic_shapes=_dynamic()))
+    program = torch.export.export(_eager(module), _example(), dynamic_shapes=_dynamic())
+    model = openvino.convert_model(program, extension=[grid_conversion()])
     for port, name in zip(model.inputs, ("input_ids", "attention_mask"), strict=True):
         port.get_tensor().set_names({name})
     model.outputs[0].get_tensor().set_names({"logits"})
     write_openvino(model, out)
+
+
+def _lowered(part: Part) -> Part:
+    return part if part.lowered is None else replace(part, bits=part.lowered, lowered=None)
 
 
 def _to_onnx(module: torch.nn.Module, out: Path) -> None:
@@ -196,7 +214,8 @@ def _check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int
     worst = float(np.abs([batch - expected, alone - expected]).max())
     theirs.close()
     ours.close()
-    if not worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    tolerance = ROUNDING if parent.manifest.format == "encoder-qat" else TOLERANCE
+    if not worst <= tolerance * max(1.0, float(np.abs(expected).max())):
         raise PareError(
             f"the {child.manifest.format} graph's logits differ from PyTorch's by {worst:.3g}, more than float arithmetic "
             f"explains; this architecture does not lower faithfully: leave it out of the candidates"

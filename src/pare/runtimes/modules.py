@@ -1,7 +1,7 @@
 """Model folders as torch modules: what training and the PyTorch runtime share. Nothing else here imports torch.
 
 Whether a folder's weights are as transformers writes them, or were changed by a method in a way that transformers cannot
-load (low-rank factors), is known here alone.
+load (low-rank factors, grids), is known here alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pare.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+HEAD = "head.safetensors"
+GRIDS = "grids.safetensors"
 
 WEIGHTS = "model.safetensors"
 FACTORS = "factors.json"
@@ -51,6 +54,10 @@ def read_module(folder: Path, *, decoder: bool = False, pooler: bool = True, eag
         from pare.runtimes.factored import load_factors
 
         load_factors(module, folder / WEIGHTS, ranks, info["unexpected_keys"])
+    if grids := read_grids(folder):
+        from pare.runtimes.grids import put_on_grids
+
+        put_on_grids(module, grids, "" if decoder else "backbone.")
     return module
 
 
@@ -79,3 +86,32 @@ def read_ranks(folder: Path) -> dict[str, int]:
     if not isinstance(ranks, dict) or not all(type(rank) is int for rank in ranks.values()):
         raise InputError(f"{path} must name a rank for each path but holds something else; build the artifact again")
     return ranks
+
+
+def read_head(folder: Path) -> nn.Module:
+    """The linear head of a folder in format ``encoder``: ``in_features`` states in, ``out_features`` logits out.
+
+    Raises OSError or KeyError where it cannot be read.
+    """
+    from safetensors.torch import load_file
+    from torch import nn
+
+    arrays = load_file(folder / HEAD)
+    rows, columns = arrays["weight"].shape
+    root = nn.ModuleDict({"head": nn.Linear(columns, rows)})
+    root["head"].load_state_dict({name: arrays[name].float() for name in ("weight", "bias")})
+    if grids := {name: grid for name, grid in read_grids(folder).items() if name.startswith("head.")}:
+        from pare.runtimes.grids import put_on_grids
+
+        put_on_grids(root, grids, "")
+    return root["head"]
+
+
+def read_grids(folder: Path) -> dict[str, Tensor]:
+    """The grids that a model was trained on (``runtimes/grids.py``), by name; none where it was not."""
+    if not (folder / GRIDS).is_file():
+        return {}
+    from safetensors.torch import load_file
+
+    grids: dict[str, Tensor] = load_file(folder / GRIDS)
+    return grids

@@ -10,22 +10,25 @@ from typing import Any
 
 from pare.errors import InputError, MissingExtra
 from pare.runtimes.base import Engine, Generator
-from pare.runtimes.modules import read_module
+from pare.runtimes.modules import read_head, read_module
 from pare.runtimes.tagging import scorer
 from pare.runtimes.text import Ids, Infer, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
 
 TOKENIZER = "tokenizer.json"
+FORMATS = ("encoder", "encoder-qat", "decoder")
 
 
 class PyTorch:
-    """The runtime of the formats ``encoder``, a Hugging Face backbone, a pooling and a linear head, and ``decoder``."""
+    """The runtime of the formats ``encoder`` and ``encoder-qat``, a Hugging Face backbone, a pooling and a linear head, and
+    ``decoder``.
+    """
 
     name = "pytorch"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
         form = artifact.manifest.format
-        if form in ("encoder", "decoder"):
+        if form in FORMATS:
             return Support(True)
         return Support(False, f"it serves the formats encoder and decoder, not {form}")
 
@@ -51,17 +54,15 @@ class PyTorch:
 def _forward(folder: Path, threads: int) -> Infer:
     """The backbone, pooling and head of a folder as one call."""
     import torch
-    from safetensors.torch import load_file
 
     try:
         backbone = read_module(folder).eval()
-        head = load_file(folder / "head.safetensors")
+        head = read_head(folder).eval()
         pooling = json.loads((folder / "pooling.json").read_bytes())["pooling"]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{folder} cannot be loaded ({str(error).splitlines()[0]}); build the artifact again"
         ) from None
-    weight, bias = head["weight"].float(), head["bias"].float()
     pool = {"cls": _first, "none": _each}.get(pooling, _mean)
 
     def infer(ids: Ids, mask: Ids) -> Logits:
@@ -70,7 +71,7 @@ def _forward(folder: Path, threads: int) -> Infer:
         kept = torch.from_numpy(mask)
         with torch.inference_mode():
             hidden = backbone(input_ids=torch.from_numpy(ids), attention_mask=kept).last_hidden_state
-            logits: Logits = torch.nn.functional.linear(pool(hidden, kept), weight, bias).numpy()
+            logits: Logits = head(pool(hidden, kept)).numpy()
         return logits
 
     return infer

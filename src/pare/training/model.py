@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pare.errors import InputError
 from pare.families import family_of, read_config
 from pare.families.pooling import Pooling, read_pooling
-from pare.runtimes.modules import read_module, write_module
+from pare.runtimes.modules import HEAD, read_head, read_module, write_module
 from pare.training.batching import Batch
 
-HEAD = "head.safetensors"
 POOLING = "pooling.json"
 
 
@@ -87,9 +86,7 @@ def load_encoder(
     pooling = pooling or read_pooling(folder, family.pooling)
     width = int(config[family.width_key])
     if (folder / HEAD).is_file():
-        arrays = load_file(folder / HEAD)
-        head = nn.Linear(width, arrays["weight"].shape[0])
-        head.load_state_dict({"weight": arrays["weight"], "bias": arrays["bias"]})
+        head = read_head(folder)
     elif classes is not None:
         head = new_head(width, classes, seed)
     else:

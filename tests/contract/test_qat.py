@@ -1,0 +1,171 @@
+"""Quantisation-aware training: what was trained is what is stored, executed and answered."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the build extra is not installed")
+
+import openvino
+import torch
+from safetensors.numpy import load_file
+
+from pare.errors import InputError
+from pare.methods import METHODS, method
+from pare.methods.base import BuildContext
+from pare.methods.graphs import grid_conversion
+from pare.methods.qat import Qat
+from pare.runtimes import load
+from pare.runtimes.grids import Grid, GridLinear, input_grid, rounded
+from pare.runtimes.openvino import MODEL, options
+from pare.testing.contexts import tiny_context, tiny_tagging
+from pare.types import Artifact, Step
+
+LINEARS = 3 * 6 + 1
+"""The linear layers of the tiny BERT: six in each of three layers, and the head."""
+STORED = {"int8": {"i8": LINEARS + 2}, "w4": {"i4": LINEARS - 1, "i8": 3}}
+"""Matrices by the type that they are stored in: embeddings (words, positions) are int8 in both."""
+EXECUTED = {"int8": {"u8": LINEARS}, "w4": {"i4": LINEARS - 1, "i8": 1}}
+"""Products by what they multiply: the type of the input in int8, of the weight where inputs are float."""
+
+Made = Callable[[str], Artifact]
+
+
+def _built(folder: Path, ctx: BuildContext, step: Step) -> tuple[Artifact, Artifact, Artifact]:
+    """A tiny encoder, what ``step`` makes of it, and the graph of that."""
+    made = _trained(folder, ctx, step)
+    (folder / "graph").mkdir()
+    return *made, method(Step("lower")).apply(made[1], ctx, folder / "graph")
+
+
+def _trained(folder: Path, ctx: BuildContext, step: Step) -> tuple[Artifact, Artifact]:
+    for name in ("parent", "trained"):
+        (folder / name).mkdir()
+    parent = method(Step("finetune", {"epochs": 2.0, "max_length": 32})).apply(None, ctx, folder / "parent")
+    return parent, method(step).apply(parent, ctx, folder / "trained")
+
+
+@pytest.mark.parametrize("width", ["int8", "w4"])
+def test_integers_are_stored_and_executed(width: str, made: Made, context: BuildContext, tmp_path: Path) -> None:
+    graph = method(Step("lower")).apply(made(f"encoder-{width}"), context, tmp_path)
+    core = openvino.Core()
+    model = core.read_model(str(graph.path / MODEL))
+    matrices = [op for op in model.get_ordered_ops() if op.get_type_name() == "Constant" and math.prod(op.shape) >= 48]
+    stored = Counter(op.get_element_type().get_type_name() for op in matrices)
+    assert {name: stored[name] for name in STORED[width]} == STORED[width]
+    assert "f16" not in stored
+    ran = core.compile_model(model, "CPU", options(1)).get_runtime_model().get_ordered_ops()
+    facts = [op.get_rt_info() for op in ran]
+    products = Counter(
+        str(fact["runtimePrecision"].astype(str)) for fact in facts if fact["layerType"].astype(str) == "FullyConnected"
+    )
+    assert sum(products.values()) == LINEARS
+    assert {name: products[name] for name in EXECUTED[width]} == EXECUTED[width]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [("int8", (2.0**-6, 2.0**-7, 2.0**-6)), ("int4", (((0.25,), (0.5,)), ((0.25,), (0.25,)), ((0.5,), (0.5,))))],
+)
+def test_openvino_rounds_as_we_do(kind: str, step: tuple[object, ...]) -> None:
+    torch.manual_seed(0)
+    steps = torch.tensor(step).reshape(3, -1, 1) if kind == "int4" else torch.tensor(step).reshape(3, 1)
+    linear = GridLinear(
+        torch.nn.Linear(64, 3), Grid(steps, torch.zeros_like(steps), kind), input_grid(*torch.tensor([2.0**-5, 97.0]))
+    )
+    linear = linear.eval().requires_grad_(False)
+    linear.weight.data = rounded(linear)
+    x = 4 * torch.randn(50, 64)
+    program = torch.export.export(linear, (x,))
+    model = openvino.convert_model(program, extension=[grid_conversion()])
+    found = openvino.Core().compile_model(model, "CPU", options(1))([x.numpy()])[0]
+    assert {op.get_type_name() for op in model.get_ordered_ops()} >= {"FakeQuantize", "Convert"}
+    assert np.abs(found - linear(x).numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("family", ["bert", "electra", "modernbert"])
+def test_pytorch_answers_as_the_graph_does(family: str, tmp_path: Path) -> None:
+    ctx = tiny_context(tmp_path, family)
+    _, trained, graph = _built(tmp_path, ctx, Step("qat", {"epochs": 0.5, "ranges": 8}))
+    texts = [sample.text for sample in ctx.train[:30]]
+    expected, found = (
+        load(artifact, name, 1).logits(texts) for artifact, name in ((trained, "pytorch"), (graph, "openvino"))
+    )
+    assert np.abs(expected - found).mean() <= 0.01 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("width", ["int8", "w4"])
+def test_weights_lie_on_their_grids(width: str, made: Made) -> None:
+    folder = made(f"encoder-{width}").path
+    weights = {f"backbone.{name}": array for name, array in load_file(folder / "model.safetensors").items()}
+    weights |= {f"head.{name}": array for name, array in load_file(folder / "head.safetensors").items()}
+    limits = {"int8": (-127, 127), "int4": (-8, 7)}
+    checked = 0
+    for key, step in load_file(folder / "grids.safetensors").items():
+        name, _, kind = key.rpartition(".")
+        if kind == "uint8":
+            continue
+        weight = weights[f"{name}.weight"]
+        exact = weight.reshape(*step.shape[:-1], -1) / step
+        points = exact.round()
+        assert np.abs(exact - points).max() < 1e-3, key
+        assert limits[kind][0] <= points.min() <= points.max() <= limits[kind][1]
+        checked += 1
+    assert checked == LINEARS + 2
+
+
+def test_training_on_grids_regains_what_rounding_loses(tmp_path: Path) -> None:
+    """In 4 bits, against the same grids with hardly a step of training."""
+    ctx = tiny_context(tmp_path)
+    parent, trained = _trained(tmp_path, ctx, Step("qat", {"width": "w4", "epochs": 12.0, "rate": 1e-3, "group": 128}))
+    (tmp_path / "rounded").mkdir()
+    plain = method(Step("qat", {"width": "w4", "epochs": 0.01, "rate": 1e-9, "group": 128}))
+    rounded = plain.apply(parent, ctx, tmp_path / "rounded")
+    texts = [sample.text for sample in ctx.train]
+    target, after, before = (load(artifact, "pytorch", 1).logits(texts) for artifact in (parent, trained, rounded))
+    assert np.abs(after - target).mean() < 0.5 * np.abs(before - target).mean()
+
+
+def test_taggers_are_trained_too(tmp_path: Path) -> None:
+    ctx = tiny_tagging(tmp_path)
+    _, trained, graph = _built(tmp_path, ctx, Step("qat", {"epochs": 0.5, "ranges": 8}))
+    assert trained.manifest.kind == graph.manifest.kind == "tag"
+    assert graph.manifest.shape.parts[0].bits < 12
+
+
+def test_nothing_else_builds_on_grids() -> None:
+    takers = {name for name in METHODS if "encoder-qat" in _type(name).takes}
+    assert takers == {"lower"}
+
+
+def _type(name: str) -> type:
+    from importlib import import_module
+
+    module, _, attribute = METHODS[name].partition(":")
+    found: type = getattr(import_module(module), attribute)
+    return found
+
+
+def test_what_cannot_be_done_is_refused(made: Made, context: BuildContext, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="qat needs an artifact of format encoder but got nothing"):
+        Qat().apply(None, context, tmp_path)
+    with pytest.raises(InputError, match="has no ONNX form; use lower:openvino"):
+        method(Step("lower", {"to": "onnx"})).apply(made("encoder-int8"), context, tmp_path)
+
+
+def test_an_interrupted_training_seals_nothing(made: Made, context: BuildContext, tmp_path: Path) -> None:
+    def stop(share: float, word: str) -> None:
+        if "training" in word:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Qat().apply(made("encoder"), replace(context, progress=stop), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert not torch.is_inference_mode_enabled()
