@@ -24,7 +24,7 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "lower": (Step("lower", {"to": "openvino"}), "encoder"),
     "lower-onnx": (Step("lower", {"to": "onnx"}), "encoder"),
     "quantize": (Step("quantize", {"ranges": 16}), "openvino"),
-    "quantize-weights": (Step("quantize", {"scheme": "weight_only"}), "openvino"),
+    "quantize-weights": (Step("quantize", {"scheme": "w8"}), "openvino"),
     "calibrate": (Step("calibrate", {"temperature": 1.5, "threshold": 0.4}), "linear"),
 }
 """A step for each row, and the artifact it starts from."""
