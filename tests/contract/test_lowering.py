@@ -45,7 +45,7 @@ def test_no_machine_path_is_in_a_graph(tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="needs an artifact of format encoder but got nothing"):
+    with pytest.raises(InputError, match="needs an artifact of format encoder or decoder but got nothing"):
         Lower().apply(None, tiny_context(tmp_path), tmp_path / "out")
     assert Lower().reshape(Shape("bert", ()), None) == Shape("bert", ())  # type: ignore[arg-type]
 

@@ -1,13 +1,14 @@
-"""An encoder becomes a graph that a runtime serves without torch: token ids in, logits out.
+"""A model becomes a graph that a runtime serves without torch: token ids in, logits out.
 
-Pooling and head are inside the graph, token types are zero inside, batch and length stay dynamic, weights stay fp32 (both
-exporters would halve them silently). The graph is compared with the module it came from before it is sealed.
+Of an encoder, pooling and head are inside the graph and token types are zero inside; of a decoder, what was read
+(``lowering_decoder``). Batch and length stay dynamic, weights stay fp32 (both exporters would halve them silently). The
+graph is compared with the module it came from before it is sealed.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -31,15 +32,21 @@ TOKENIZER = "tokenizer.json"
 TOLERANCE = 2e-3
 """The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
 
+Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
+"""Compares parent and child on texts, with so many threads; raises PareError where they differ."""
+
 
 @dataclass(frozen=True)
 class Lower:
     """``to``: the format to write, ``openvino`` or ``onnx``."""
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
     once: ClassVar[str] = "lowering"
 
     to: Literal["openvino", "onnx"] = "openvino"
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return ("encoder", "decoder") if self.to == "openvino" else ("encoder",)
 
     @property
     def gives(self) -> str:
@@ -50,24 +57,28 @@ class Lower:
         return shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Exports an artifact of format ``encoder`` and seals format ``openvino`` or ``onnx``.
+        """Exports an artifact of format ``encoder`` or ``decoder`` and seals format ``openvino`` or ``onnx``.
 
-        Raises InputError where the parent is no encoder, MissingExtra without the exporter, and PareError where the graph's
-        answers differ from the parent's.
+        Raises InputError where the parent is neither, or a decoder is lowered to ONNX, MissingExtra without the exporter,
+        and PareError where the graph's answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format != "encoder":
+        if parent is None or parent.manifest.format not in ("encoder", "decoder"):
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
-                f"lower needs an artifact of format encoder but got {found}; put finetune or distil before it"
+                f"lower needs an artifact of format encoder or decoder but got {found}; put finetune or distil before it"
             )
-        try:
-            from pare.training.model import load_encoder
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "build", "lowering an encoder") from None
+        if parent.manifest.format not in self.takes:
+            raise InputError(
+                "lower writes decoders as OpenVINO graphs only, which keep what was read inside; ONNX has no such state: "
+                "use lower:openvino"
+            )
         ctx.progress(0.0, f"lowering to {self.to}")
-        module = load_encoder(parent.path).eval()
-        with quiet():
-            (_to_openvino if self.to == "openvino" else _to_onnx)(module, out)
+        try:
+            write = _decoder if parent.manifest.format == "decoder" else self._encoder
+            with quiet():
+                check = write(parent, out)
+        except ImportError as error:
+            raise MissingExtra(str(error.name), "build", "lowering a model") from None
         shutil.copyfile(parent.path / TOKENIZER, out / TOKENIZER)
         manifest = parent.manifest
         artifact = seal(
@@ -80,8 +91,24 @@ class Lower:
             kind=manifest.kind,
             lineage=lineage(self, "lower", parent, ctx),
         )
-        _check(parent, artifact, [sample.text for sample in ctx.train[:24]], ctx.threads)
+        check(parent, artifact, [sample.text for sample in ctx.train[:24]], ctx.threads)
         return artifact
+
+    def _encoder(self, parent: Artifact, out: Path) -> Check:
+        from pare.training.model import load_encoder
+
+        module = load_encoder(parent.path).eval()
+        (_to_openvino if self.to == "openvino" else _to_onnx)(module, out)
+        return _check
+
+
+def _decoder(parent: Artifact, out: Path) -> Check:
+    from pare.methods.lowering_decoder import check, to_openvino, write_config
+    from pare.training.decoder import load_decoder
+
+    to_openvino(load_decoder(parent.path), out)
+    write_config(parent.path, out)
+    return check
 
 
 def _to_openvino(module: torch.nn.Module, out: Path) -> None:

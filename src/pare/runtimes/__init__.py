@@ -8,13 +8,24 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import cast
 
 from pare.errors import InputError, nearest
-from pare.runtimes.base import Engine, Runtime
+from pare.runtimes.base import Engine, Generator, Runtime
 from pare.runtimes.device import this_device
 from pare.types import Artifact
 
-__all__ = ["RUNTIMES", "Engine", "Runtime", "load", "runtime", "runtimes", "this_device"]
+__all__ = [
+    "RUNTIMES",
+    "Engine",
+    "Generator",
+    "Runtime",
+    "load",
+    "load_generator",
+    "runtime",
+    "runtimes",
+    "this_device",
+]
 
 RUNTIMES: dict[str, str] = {
     "arrays": "pare.runtimes.arrays:Arrays",
@@ -64,9 +75,21 @@ _resolve = runtime
 def load(artifact: Artifact, runtime: str | None = None, threads: int | None = None) -> Engine:
     """Loads an artifact with the named runtime, or with the first of the table that supports it.
 
-    ``threads`` defaults to every core this process may use. Raises InputError where the runtime cannot load the artifact,
-    with the reason, and MissingExtra where its package is not installed.
+    ``threads`` defaults to every core this process may use. What it gives is a Generator where the artifact generates;
+    ``load_generator`` says so in its type. Raises InputError where the runtime cannot load the artifact, with the reason,
+    and MissingExtra where its package is not installed.
     """
+    return cast(Engine, _load(artifact, runtime, threads))
+
+
+def load_generator(artifact: Artifact, runtime: str | None = None, threads: int | None = None) -> Generator:
+    """Loads an artifact that generates. Raises as ``load`` does, and InputError where the artifact classifies."""
+    if artifact.manifest.kind != "generate":
+        raise InputError(f"{artifact.path} generates no text (its kind is {artifact.manifest.kind}); load it with load")
+    return cast(Generator, _load(artifact, runtime, threads))
+
+
+def _load(artifact: Artifact, runtime: str | None, threads: int | None) -> Engine | Generator:
     device = this_device()
     adapter = _resolve(runtime or runtime_for(artifact))
     support = adapter.supports(artifact, device)

@@ -49,7 +49,10 @@ class Generator(Protocol):
         ...
 
     def generate(self, prompt: str, most: int) -> Iterator[Token]:
-        """The likeliest continuation, token by token, until the model ends it or ``most`` tokens are made."""
+        """The likeliest continuation, token by token, until the model ends it or ``most`` tokens are made.
+
+        An end token is given too, as the last one. It ends earlier where prompt and answer fill the artifact's length.
+        """
         ...
 
     def close(self) -> None:
@@ -66,6 +69,9 @@ class Runtime(Protocol):
         """Whether this runtime can load the artifact here, and if not, why."""
         ...
 
-    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
-        """Loads the artifact. Raises MissingExtra where the runtime's package is not installed."""
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine | Generator:
+        """Loads the artifact: a Generator where its kind is ``generate``.
+
+        Raises MissingExtra where the runtime's package is not installed.
+        """
         ...

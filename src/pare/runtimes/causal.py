@@ -68,6 +68,21 @@ class Prompts:
             ids.append(self.ends[0])
         return Turn(ids, len(asked), stop)
 
+    def windows(self, text: str, answer: str) -> list[Turn]:
+        """All of an answer: one turn where it fits ``max_length``, else more, each of which begins with as much of what was
+        before as fills half of it.
+        """
+        first = self.turn(text, answer)
+        said: list[int] = self.tokenizer.encode(answer, add_special_tokens=False).ids
+        whole = [*first.ids[: first.start], *said]
+        turns, done = [first], first.stop
+        while done < len(whole):
+            begin = done - max(1, self.max_length // 2)
+            ids = whole[begin : begin + max(2, self.max_length)]
+            turns.append(Turn(ids, done - begin, len(ids)))
+            done = begin + len(ids)
+        return turns
+
     def text(self, ids: Sequence[int]) -> str:
         """Generated ids as text, special tokens left out."""
         decoded: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -1,4 +1,4 @@
-"""OpenVINO: how encoders are served. Float arithmetic is f32, never bf16.
+"""OpenVINO: how encoders are served, and decoders (``openvino_decoder``). Float arithmetic is f32, never bf16.
 
 OpenVINO's own default on a processor with bf16 units is to run an fp32 graph in bf16, which changes answers from machine
 to machine; it is switched off. Weight-only int8 layers quantise their inputs on the fly in groups of 32 values, where the
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pare.errors import InputError
-from pare.runtimes.base import Engine
+from pare.runtimes.base import Engine, Generator
 from pare.runtimes.tagging import scorer
 from pare.runtimes.text import Ids, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
@@ -30,7 +30,7 @@ class OpenVino:
         form = artifact.manifest.format
         return Support(True) if form == "openvino" else Support(False, f"it serves the format openvino, not {form}")
 
-    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine | Generator:
         try:
             import openvino
         except ImportError:
@@ -38,17 +38,21 @@ class OpenVino:
                 "serving an OpenVINO model needs openvino, which is absent: pip install openvino"
             ) from None
         manifest = artifact.manifest
+        facts = {
+            "runtime": f"openvino {openvino.__version__.split('-')[0]}",
+            "precision": "f32; int8 where the graph is quantised; inputs of weight-only int8 layers in int8 by groups of 32",
+            "threads": str(threads),
+        }
+        if manifest.kind == "generate":
+            from pare.runtimes import openvino_decoder
+
+            return openvino_decoder.load(artifact, options(threads), facts)
         try:
             compiled = openvino.Core().compile_model(str(artifact.path / MODEL), "CPU", options(threads))
         except RuntimeError as error:
             raise InputError(f"{artifact.path / MODEL} cannot be loaded ({str(error).splitlines()[0]})") from None
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
         call = Call(compiled, manifest.max_length)
-        facts = {
-            "runtime": f"openvino {openvino.__version__.split('-')[0]}",
-            "precision": "f32; int8 where the graph is quantised; inputs of weight-only int8 layers in int8 by groups of 32",
-            "threads": str(threads),
-        }
         score = scorer(manifest.kind, manifest.labels, tokens, call, call.single)
         return TextEngine(artifact, score, facts, call.close)
 

@@ -1,4 +1,6 @@
-"""PyTorch: the reference runtime, fp32 and eager, as most people serve an encoder today. It alone imports torch."""
+"""PyTorch: the reference runtime, fp32 and eager, as most people serve an encoder today. Decoders are in ``torch_decoder``.
+No other runtime imports torch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pare.errors import InputError, MissingExtra
-from pare.runtimes.base import Engine
+from pare.runtimes.base import Engine, Generator
 from pare.runtimes.modules import read_module
 from pare.runtimes.tagging import scorer
 from pare.runtimes.text import Ids, Infer, Logits, TextEngine, Tokens
@@ -17,26 +19,32 @@ TOKENIZER = "tokenizer.json"
 
 
 class PyTorch:
-    """The runtime of the format ``encoder``: a Hugging Face backbone, a pooling, a linear head."""
+    """The runtime of the formats ``encoder``, a Hugging Face backbone, a pooling and a linear head, and ``decoder``."""
 
     name = "pytorch"
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
         form = artifact.manifest.format
-        return Support(True) if form == "encoder" else Support(False, f"it serves the format encoder, not {form}")
+        if form in ("encoder", "decoder"):
+            return Support(True)
+        return Support(False, f"it serves the formats encoder and decoder, not {form}")
 
-    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine:
+    def load(self, artifact: Artifact, device: Device, threads: int) -> Engine | Generator:
         for package in ("torch", "transformers"):
             try:
                 __import__(package)
             except ImportError:
-                raise MissingExtra(package, "build", "running an encoder in PyTorch") from None
+                raise MissingExtra(package, "build", "running a model in PyTorch") from None
         import torch
 
         manifest = artifact.manifest
+        facts = {"runtime": f"torch {torch.__version__}", "precision": "f32", "threads": str(threads)}
+        if manifest.format == "decoder":
+            from pare.runtimes import torch_decoder
+
+            return torch_decoder.load(artifact, threads, facts)
         infer = _forward(artifact.path, threads)
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
-        facts = {"runtime": f"torch {torch.__version__}", "precision": "f32", "threads": str(threads)}
         return TextEngine(artifact, scorer(manifest.kind, manifest.labels, tokens, infer), facts)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from pare import artifacts
 from pare.kinds import TaskKind, kind_of
 from pare.methods.base import BuildContext, Method
-from pare.runtimes.base import Engine, Runtime
+from pare.runtimes.base import Engine, Generator, Runtime
 from pare.runtimes.device import this_device
+from pare.testing.generators import check_generator
 from pare.types import Artifact, DataFacts, Shape
 
 ODD = (
@@ -120,14 +122,18 @@ def check_runtime(runtime: Runtime, artifact: Artifact, texts: Sequence[str], th
     """Runs every check of an engine on an artifact that the runtime supports; ``texts`` are at least three."""
     device = this_device()
     assert runtime.supports(artifact, device).ok
-    engine = runtime.load(artifact, device, threads)
+    loaded = runtime.load(artifact, device, threads)
     try:
+        if artifact.manifest.kind == "generate":
+            check_generator(cast(Generator, loaded), texts)
+            return
+        engine = cast(Engine, loaded)
         assert engine.labels == artifact.manifest.labels
         for check in ENGINE_CHECKS:
             check(engine, texts)
         classify_says_what_is_decided(engine, texts, kind_of(artifact.manifest.kind))
     finally:
-        engine.close()
+        loaded.close()
 
 
 def check_refusal(runtime: Runtime, artifact: Artifact) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pare.artifacts import seal
+from pare.families import family_of, read_config
 from pare.kinds import MARK, NOTHING
 from pare.methods.base import BuildContext
 from pare.testing.tiny import tiny_decoder, tiny_encoder
@@ -111,3 +114,10 @@ def tiny_writing(folder: Path, family: str = "llama", **more: Any) -> BuildConte
     if not base.is_dir():
         tiny_decoder(base, family, [sample.text + sample.label for sample in stories])
     return replace(tiny_context(folder, family, samples=stories, **more), labels=(), kind="generate", dev=stories[:12])
+
+
+def tiny_written(ctx: BuildContext, folder: Path) -> Artifact:
+    """The untrained base of ``tiny_writing`` as an artifact of format ``decoder`` in ``folder``, at most 64 tokens long."""
+    shutil.copytree(ctx.base, folder)
+    shape = family_of(config := read_config(folder)).shape(config, 0)
+    return seal(folder, format="decoder", labels=(), shape=shape, max_length=shape.max_length, kind="generate")
