@@ -25,6 +25,10 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "lower-onnx": (Step("lower", {"to": "onnx"}), "encoder"),
     "quantize": (Step("quantize", {"ranges": 16}), "openvino"),
     "quantize-weights": (Step("quantize", {"scheme": "w8"}), "openvino"),
+    "quantize-w4-gptq": (Step("quantize", {"scheme": "w4", "algorithm": "gptq", "zero_points": True}), "openvino"),
+    "quantize-w4-awq": (Step("quantize", {"scheme": "w4", "algorithm": "awq", "embeddings": 4}), "openvino"),
+    "quantize-onnx": (Step("quantize", {"ranges": 16}), "onnx"),
+    "quantize-onnx-dynamic": (Step("quantize", {"scheme": "int8_dynamic"}), "onnx"),
     "calibrate": (Step("calibrate", {"temperature": 1.5, "threshold": 0.4}), "linear"),
 }
 """A step for each row, and the artifact it starts from."""

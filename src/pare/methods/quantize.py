@@ -4,8 +4,8 @@
 train texts (asymmetric, a range a tensor), which is what int8 matrix units need. Activations that 8 bits break (outliers,
 mostly) are found on the dev side and left in float, the worst first, until the graph believes in the right labels as
 before. NNCF's own accuracy control was tried: ten times slower, and on a one-layer model it returned a worse graph than it
-was given. ``w8`` and ``w4`` (weight-only) are ours (``weight_only``): NNCF's gives embeddings and the head no width of
-their own, and its GPTQ leaves the sensitivity of single matrices out. ``int8_dynamic``: ONNX Runtime's.
+was given. ``w8`` and ``w4`` (weight-only) are ours (``weight_only``): NNCF gives embeddings and the head no width of
+their own, and no matrix a width by its measured sensitivity. ``int8_dynamic``: ONNX Runtime's.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Quantize:
 
     Of the weight-only schemes alone: ``algorithm``; ``group``: the columns that share a scale at 4 bits (-1: a whole row);
     ``zero_points`` at 4 bits; the bits of ``embeddings`` and of the ``head``; ``keep``: the share of the layers' weights
-    that may stay wider, the most sensitive first (0: none is measured). Raises InputError where another scheme gets one of them.
+    that may stay wider, the most sensitive first (0: none is measured). Raises InputError where another scheme gets one of
+    them.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("openvino", "onnx")

@@ -70,7 +70,9 @@ class Packed(NamedTuple):
 
 
 def group_of(columns: int, group: int) -> int:
-    """The columns that share a scale: ``group``, or the first of its halves that divides ``columns`` and is at least 16; all columns where ``group`` is -1; 0 where none divides them."""
+    """The columns that share a scale: ``group``, or the first of its halves that divides ``columns`` and is at least 16; all
+    columns where ``group`` is -1; 0 where none divides them.
+    """
     if group == -1:
         return columns
     while group >= 16:
