@@ -22,7 +22,7 @@ RECIPES: dict[str, list[Step]] = {
     "encoder-w4": [ENCODER, Step("qat", {"width": "w4", "epochs": 0.5})],
     "openvino": [ENCODER, Step("lower")],
     "onnx": [ENCODER, Step("lower", {"to": "onnx"})],
-    "openvino-w8": [ENCODER, Step("lower"), Step("quantize", {"scheme": "weight_only"})],
+    "openvino-w8": [ENCODER, Step("lower"), Step("quantize", {"scheme": "w8"})],
     "openvino-int8": [ENCODER, Step("lower"), Step("quantize", {"ranges": 16})],
 }
 """Artifact by name → how it is made."""

@@ -39,7 +39,11 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "lower-qat": (Step("lower"), "encoder-int8"),
     "lower-qat-w4": (Step("lower"), "encoder-w4"),
     "quantize": (Step("quantize", {"ranges": 16}), "openvino"),
-    "quantize-weights": (Step("quantize", {"scheme": "weight_only"}), "openvino"),
+    "quantize-weights": (Step("quantize", {"scheme": "w8"}), "openvino"),
+    "quantize-w4-gptq": (Step("quantize", {"scheme": "w4", "algorithm": "gptq", "zero_points": True}), "openvino"),
+    "quantize-w4-awq": (Step("quantize", {"scheme": "w4", "algorithm": "awq", "embeddings": 4}), "openvino"),
+    "quantize-onnx": (Step("quantize", {"ranges": 16}), "onnx"),
+    "quantize-onnx-dynamic": (Step("quantize", {"scheme": "int8_dynamic"}), "onnx"),
     "calibrate": (Step("calibrate", {"temperature": 1.5, "threshold": 0.4}), "linear"),
 }
 """A step for each row, and the artifact it starts from."""

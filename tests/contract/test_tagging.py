@@ -29,7 +29,7 @@ STUDENT = [
     Step("trim_vocab", {"tokens": 150}),
     Step("distil", {"epochs": 8.0, "copies": 2, "rate": 3e-3}),
 ]
-WIDTHS = {"w8": Step("quantize", {"scheme": "weight_only"}), "int8": Step("quantize", {"ranges": 16})}
+WIDTHS = {"w8": Step("quantize", {"scheme": "w8"}), "int8": Step("quantize", {"ranges": 16})}
 ODD = ["", "  ", "Ada", "unseen 🙂 wörds\u2028here", "[MASK] [SEP]", "went to new york " * 40]
 Built = Callable[..., Artifact]
 

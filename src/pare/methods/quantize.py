@@ -1,10 +1,11 @@
-"""Weights, and activations, in 8 bits: NNCF's post-training quantisation of an OpenVINO graph.
+"""Weights, and activations, in few bits, after training.
 
-``weight_only``: every matrix and embedding becomes int8 with a scale a row; arithmetic stays float where the runtime
-says so. ``full`` (W8A8): activations too, their ranges taken from train texts (asymmetric, a range a tensor), which is
-what int8 matrix units need. Activations that 8 bits break (outliers, mostly) are found on the dev side and left in
-float, the worst first, until the graph believes in the right labels as before. NNCF's own accuracy control was tried:
-ten times slower, and on a one-layer model it returned a worse graph than it was given.
+``int8`` (W8A8): of an OpenVINO graph by NNCF, of an ONNX graph by ONNX Runtime; activations too, their ranges taken from
+train texts (asymmetric, a range a tensor), which is what int8 matrix units need. Activations that 8 bits break (outliers,
+mostly) are found on the dev side and left in float, the worst first, until the graph believes in the right labels as
+before. NNCF's own accuracy control was tried: ten times slower, and on a one-layer model it returned a worse graph than it
+was given. ``w8`` and ``w4`` (weight-only) are ours (``weight_only``): NNCF gives embeddings and the head no width of
+their own, and no matrix a width by its measured sensitivity. ``int8_dynamic``: ONNX Runtime's.
 """
 
 from __future__ import annotations
@@ -15,94 +16,163 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
+import msgspec
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
-from pare.kinds import kind_of
+from pare.families import FAMILIES, family_of
+from pare.methods import weight_only
 from pare.methods.base import BuildContext
 from pare.methods.graphs import write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
+from pare.methods.rounding import Packed, group_of
+from pare.methods.watch import Watch, drawn, feeds, tokens_of
+from pare.methods.weight_only import Choice, Compressed, Widths
 from pare.runtimes.openvino import MODEL, TOKENIZER, options
-from pare.runtimes.tagging import scorer
-from pare.runtimes.text import Tokens, padded
-from pare.types import Artifact, DataFacts, Part, Sample, Shape
+from pare.types import Artifact, DataFacts, Part, Shape
 
-Feed = dict[str, NDArray[np.int64]]
-NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
+__all__ = ["Quantize", "Watch", "rolled_back"]
+
 WATCHED = 600
 """The most dev texts on which agreement is watched."""
+SENSITIVITY = "sensitivity.json"
 
 
 @dataclass(frozen=True)
 class Quantize:
-    """``scheme``: what is quantised; ``rollback``: leave activations in float where 8 bits cost more than ``tolerance``.
+    """``scheme``: what is quantised; ``rollback``: leave in float, or wider, where few bits cost more than ``tolerance``.
 
-    ``tolerance`` is a drop of the mean probability of the right label on the dev side.
-    ``ranges``: how many train texts give the ranges of activations.
+    ``tolerance`` is a drop of the mean probability of the right label on the dev side; of a decoder, bits per byte.
+    ``ranges``: how many train texts give the ranges of activations, and show ``awq`` and ``gptq`` what enters the products.
+
+    Of the weight-only schemes alone: ``algorithm``; ``group``: the columns that share a scale at 4 bits (-1: a whole row);
+    ``zero_points`` at 4 bits; the bits of ``embeddings`` and of the ``head``; ``keep``: the share of the layers' weights
+    that may stay wider, the most sensitive first (0: none is measured). Raises InputError where another scheme gets one of
+    them.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("openvino",)
+    takes: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     gives: ClassVar[str] = ""
     once: ClassVar[str] = "quantisation"
 
-    scheme: Literal["weight_only", "full"] = "full"
+    scheme: Literal["int8", "int8_dynamic", "w8", "w4"] = "int8"
+    algorithm: Literal["rtn", "awq", "gptq"] = "rtn"
+    group: Literal[-1, 32, 64, 128] = 64
+    zero_points: bool = False
+    embeddings: Literal[4, 8, 16, 32] = 8
+    head: Literal[4, 8, 16, 32] = 8
+    keep: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     rollback: bool = True
     tolerance: Annotated[float, Meta(gt=0, lt=1)] = 0.01
     ranges: Annotated[int, Meta(ge=8)] = 256
 
+    def __post_init__(self) -> None:
+        if self.scheme in ("w8", "w4"):
+            return
+        usual = {"algorithm": "rtn", "group": 64, "zero_points": False, "embeddings": 8, "head": 8, "keep": 0.0}
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                raise InputError(
+                    f"quantize: {name} is for weight-only schemes but scheme is {self.scheme}; "
+                    f"leave {name} out, or set scheme to w8 or w4"
+                )
+
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """Matrices at 8 bits and a scale a row, vectors at 32: what is left where nothing is rolled back."""
-        scale = 16 if self.scheme == "weight_only" else 32
-        return replace(shape, parts=tuple(_eight_bits(part, shape.width, scale) for part in shape.parts))
+        """Matrices at their bits and a scale a row or group, vectors at 32; an upper bound where some may stay wider."""
+        if self.scheme in ("w8", "w4"):
+            parts = tuple(self._part(part, shape) for part in shape.parts)
+            return replace(shape, parts=parts, exact=shape.exact and not self.keep)
+        return replace(shape, parts=tuple(_eight_bits(part, shape.width) for part in shape.parts))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Quantises an artifact of format ``openvino``. Raises InputError where the parent is none."""
-        if parent is None or parent.manifest.format != "openvino":
+        """Quantises an artifact of format ``openvino`` or ``onnx``.
+
+        Raises InputError where the parent is neither, or its format does not have the scheme.
+        """
+        if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
-            raise InputError(f"quantize needs an artifact of format openvino but got {found}; put lower before it")
+            raise InputError(
+                f"quantize needs an artifact of format openvino or onnx but got {found}; put lower before it"
+            )
+        self._check(parent)
+        ctx.progress(0.0, f"quantising ({self.scheme})")
+        apply = self._onnx if parent.manifest.format == "onnx" else self._openvino
+        shape, notes = apply(parent, ctx, out)
+        for name in (TOKENIZER, "config.json"):
+            if (parent.path / name).is_file():
+                shutil.copyfile(parent.path / name, out / name)
+        manifest = parent.manifest
+        return seal(
+            out,
+            format=manifest.format,
+            labels=manifest.labels,
+            shape=shape,
+            max_length=manifest.max_length,
+            decoding=manifest.decoding,
+            kind=manifest.kind,
+            lineage=lineage(self, "quantize", parent, ctx) | notes,
+        )
+
+    def _check(self, parent: Artifact) -> None:
+        """Raises InputError where the parent's format does not have the scheme."""
+        form, kind = parent.manifest.format, parent.manifest.kind
+        why = ""
+        if form == "onnx" and self.scheme in ("w8", "w4"):
+            why = (
+                f"scheme {self.scheme} is for the format openvino but the artifact's is onnx: use int8 or int8_dynamic"
+            )
+        elif form == "openvino" and self.scheme == "int8_dynamic":
+            why = "scheme int8_dynamic is for the format onnx; OpenVINO quantises the inputs of w8 on the fly: use w8"
+        elif kind == "generate" and self.scheme == "int8":
+            why = (
+                "scheme int8 takes a fixed range for each activation, which the outliers of decoders' activations break; "
+                "use w8, whose inputs are quantised on the fly, or w4"
+            )
+        if why:
+            raise InputError(f"quantize: {why}")
+
+    def _openvino(self, parent: Artifact, ctx: BuildContext, out: Path) -> tuple[Shape, dict[str, Any]]:
         try:
             import nncf  # noqa: F401
             import openvino
         except ImportError as error:
             raise MissingExtra(str(error.name), "build", "quantisation") from None
-        ctx.progress(0.0, f"quantising ({self.scheme})")
-        core = openvino.Core()
-        model = core.read_model(str(parent.path / MODEL))
-        tokens = Tokens(parent.path / TOKENIZER, parent.manifest.max_length)
+        model = openvino.Core().read_model(str(parent.path / MODEL))
         with quiet():
-            quantised, reverted = (
-                self._weights(model) if self.scheme == "weight_only" else self._full(model, tokens, ctx)
+            if self.scheme == "int8":
+                quantised, reverted = self._full(model, parent, ctx)
+                write_openvino(quantised, out)
+                return self.reshape(parent.manifest.shape, NO_FACTS), {"rolled_back": reverted}
+            made = self._weights(model, parent, ctx)
+            write_openvino(made.model, out)
+        if made.table:
+            (out / SENSITIVITY).write_bytes(
+                msgspec.json.format(msgspec.json.encode([row._asdict() for row in made.table]))
             )
-            write_openvino(quantised, out)
-        shutil.copyfile(parent.path / TOKENIZER, out / TOKENIZER)
-        manifest = parent.manifest
-        return seal(
-            out,
-            format="openvino",
-            labels=manifest.labels,
-            shape=self.reshape(manifest.shape, NO_FACTS),
-            max_length=manifest.max_length,
-            decoding=manifest.decoding,
-            kind=manifest.kind,
-            lineage=lineage(self, "quantize", parent, ctx) | {"rolled_back": reverted},
-        )
+        return self._exact(parent.manifest.shape, made), self._notes(made)
 
-    def _weights(self, model: Any) -> tuple[Any, list[str]]:
-        import nncf
+    def _weights(self, model: Any, parent: Artifact, ctx: BuildContext) -> Compressed:
+        bits = 8 if self.scheme == "w8" else 4
+        widths = Widths(bits, self.embeddings, self.head, self.group, self.zero_points, self.algorithm)
+        tokens, shape = tokens_of(parent), parent.manifest.shape
+        samples = drawn(ctx.train, self.ranges, ctx.seed)
+        choice = None
+        if self.keep:
+            dev = Watch(tokens, drawn(ctx.dev, WATCHED, ctx.seed), ctx) if self.rollback and ctx.dev else None
+            choice = Choice(self.keep, self.tolerance, Watch(tokens, samples, ctx).worth, dev)
+        seen = feeds(model, tokens, samples) if self.algorithm != "rtn" else []
+        return weight_only.compress(model, shape, widths, seen, options(ctx.threads), choice)
 
-        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM), []
-
-    def _full(self, model: Any, tokens: Tokens, ctx: BuildContext) -> tuple[Any, list[str]]:
+    def _full(self, model: Any, parent: Artifact, ctx: BuildContext) -> tuple[Any, list[str]]:
         """The quantised graph, and the names of the operations whose activations were left in float."""
         import nncf
 
+        tokens = tokens_of(parent)
         quantised = nncf.quantize(
             model,
-            nncf.Dataset(_feeds(tokens, _drawn(ctx.train, self.ranges, ctx.seed))),
+            nncf.Dataset(feeds(model, tokens, drawn(ctx.train, self.ranges, ctx.seed))),
             subset_size=self.ranges,
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER,
@@ -110,31 +180,87 @@ class Quantize:
         )
         if not (self.rollback and ctx.dev):
             return quantised, []
-        watch = Watch(tokens, _drawn(ctx.dev, WATCHED, ctx.seed), ctx)
+        watch = Watch(tokens, drawn(ctx.dev, WATCHED, ctx.seed), ctx)
         return rolled_back(quantised, watch, watch(model) - self.tolerance)
 
+    def _onnx(self, parent: Artifact, ctx: BuildContext, out: Path) -> tuple[Shape, dict[str, Any]]:
+        from pare.methods import quantize_onnx
 
-class Watch:
-    """The mean over some dev texts of the probability that a graph gives to its least right decision: of one label the
-    label's, of several labels or tags the lowest of them, so that many easy ones hide no broken one.
+        shape = parent.manifest.shape
+        quantize_onnx.write(parent, drawn(ctx.train, self.ranges, ctx.seed), out, dynamic=self.scheme == "int8_dynamic")
+        return replace(shape, parts=tuple(_eight_bits(part, shape.width) for part in shape.parts)), {}
 
-    It is smoother than accuracy, so that a few hundred texts tell a broken layer from chance.
-    """
+    def _exact(self, shape: Shape, made: Compressed) -> Shape:
+        """The shape with what is stored: by part where matrices have known parts, else spread over the layers."""
+        predicted = self.reshape(shape, NO_FACTS)
+        stored: dict[str, float] = {}
+        elements: dict[str, int] = {}
+        for weight, form in made.forms.items():
+            stored[weight.part] = stored.get(weight.part, 0.0) + weight_only.stored_bits(weight, form)
+            elements[weight.part] = elements.get(weight.part, 0) + weight.elements
+        layers = [p.name for p in shape.parts if p.flops_per_token and not p.name.startswith(("embeddings.", "head"))]
+        unknown = sum(part.elements for part in shape.parts if part.name in layers)
+        parts = []
+        for part, guess in zip(shape.parts, predicted.parts, strict=True):
+            added = 32.0 * made.added * part.elements / unknown if part.name in layers and unknown else 0.0
+            if part.name in stored and part.elements:
+                bits = stored[part.name] + 32.0 * (part.elements - elements[part.name])
+                parts.append(replace(part, bits=(bits + added) / part.elements))
+            elif "" in stored and part.name in layers:
+                bits = stored[""] + 32.0 * (unknown - elements[""])
+                parts.append(replace(part, bits=bits / unknown + added / part.elements))
+            else:
+                parts.append(guess)
+        return replace(predicted, parts=tuple(parts), exact=True)
 
-    def __init__(self, tokens: Tokens, samples: Sequence[Sample], ctx: BuildContext) -> None:
-        self._texts, self._targets = [sample.text for sample in samples], ctx.targets(samples)
-        self._tokens, self._ctx = tokens, ctx
+    def _notes(self, made: Compressed) -> dict[str, Any]:
+        """What the lineage says: matrices by width and group, and those that are not as wide as was asked."""
+        counts: dict[str, int] = {}
+        for form in made.forms.values():
+            group = f" by {form.group}" if isinstance(form, Packed) and form.bits == 4 else ""
+            width = f"{weight_only.width_of(form)} bits{group}"
+            counts[width] = counts.get(width, 0) + 1
+        asked = 8 if self.scheme == "w8" else 4
+        wider = [w.name for w, f in made.forms.items() if w.role == "layers" and weight_only.width_of(f) > asked]
+        return {
+            "matrices": counts,
+            "wider": wider,
+            "sensitivity": {row.layer: round(row.loss, 6) for row in made.table[:8]},
+        }
 
-    def __call__(self, model: Any) -> float:
-        import openvino
+    def _part(self, part: Part, shape: Shape) -> Part:
+        """A part with the bits that a weight-only scheme leaves it."""
+        if not part.elements or part.name == "embeddings.rest":
+            return part
+        if part.name.startswith("embeddings."):
+            tied = part.name == "embeddings.word" and any(p.name == "head" and not p.elements for p in shape.parts)
+            width = max(self.embeddings, self.head) if tied else self.embeddings
+            columns = part.elements // shape.vocabulary if part.name == "embeddings.word" else shape.width
+            return replace(part, bits=self._bits(width, columns))
+        products = (part.flops_per_token or part.flops_per_request) / 2
+        if not products:
+            return part
+        width = self.head if part.name == "head" else 8 if self.scheme == "w8" else 4
+        sizes = _sizes(part, shape, products)
+        keep = self.keep if part.name.startswith("layers.") else 0.0
+        wider = weight_only.WIDER.get(width, width)
+        bits = sum(
+            rows * columns * ((1 - keep) * self._bits(width, columns) + keep * self._bits(wider, columns))
+            for rows, columns in sizes
+        )
+        if self.algorithm == "awq" and part.name.startswith("layers."):
+            bits += 32 * _divided(sizes, shape)
+        return replace(part, bits=(bits + 32 * (part.elements - products)) / part.elements)
 
-        ctx = self._ctx
-        request = openvino.Core().compile_model(model, "CPU", options(ctx.threads)).create_infer_request()
-        score = scorer(ctx.kind, ctx.labels, self._tokens, lambda ids, mask: request.infer([ids, mask])[0])
-        logits, right = kind_of(ctx.kind).choices(score(self._texts), self._targets)
-        probabilities = 1.0 / np.exp(logits - np.take_along_axis(logits, right[:, None], axis=1)).sum(axis=1)
-        decisions = (self._targets.reshape(len(self._texts), -1) >= 0).sum(axis=1)
-        return float(np.minimum.reduceat(probabilities, np.cumsum(decisions) - decisions).mean())
+    def _bits(self, width: int, columns: int) -> float:
+        """The bits of an element of a matrix with so many columns, its share of scale and zero point counted."""
+        group = group_of(columns, self.group) if width == 4 else columns
+        if width == 4 and group:
+            return 4 + (20 if self.zero_points else 16) / group
+        return float(width) if width > 8 else 8 + 16 / max(1, columns)
+
+
+NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 
 
 def rolled_back(model: Any, watch: Callable[[Any], float], least: float) -> tuple[Any, list[str]]:
@@ -169,20 +295,28 @@ def _quantises_activations(op: Any) -> bool:
     return bool(op.get_type_name() == "FakeQuantize" and op.input_value(0).get_node().get_type_name() != "Constant")
 
 
-def _drawn(samples: Sequence[Sample], most: int, seed: int) -> list[Sample]:
-    """At most so many samples, drawn by ``seed``."""
-    order = np.random.default_rng(seed).permutation(len(samples))[:most]
-    return [samples[i] for i in sorted(order.tolist())]
+def _sizes(part: Part, shape: Shape, products: float) -> list[tuple[float, int]]:
+    """Rows and columns of a part's matrices; as one of the model's width where the family's do not have its products."""
+    kind = part.name.rpartition(".")[2]
+    if part.name.startswith("layers.") and shape.family in FAMILIES:
+        each = family_of({"model_type": shape.family}).matrices(shape)
+        sizes: list[tuple[float, int]] = [(m.rows, m.columns) for m in each if m.part == kind]
+        if sum(rows * columns for rows, columns in sizes) == products:
+            return sizes
+    return [(products / max(1, shape.width), max(1, shape.width))]
 
 
-def _feeds(tokens: Tokens, samples: Sequence[Sample]) -> list[Feed]:
-    """One text a feed: no padding, so that ranges are those of real tokens."""
-    rows = [tokens.one(sample.text) or [0] for sample in samples]
-    return [dict(zip(("input_ids", "attention_mask"), padded([row]), strict=True)) for row in rows]
+def _divided(sizes: list[tuple[float, int]], shape: Shape) -> int:
+    """The columns that AWQ divides with a vector of its own: what enters a part's first and its last matrix. In a decoder
+    the first ones' division is in the norm before.
+    """
+    decoder = shape.family in FAMILIES and family_of({"model_type": shape.family}).decoder
+    return sizes[-1][1] + (0 if decoder else sizes[0][1])
 
 
-def _eight_bits(part: Part, width: int, scale_bits: int) -> Part:
-    """The average bits of a part's elements when its matrices are int8 with a scale a row and its vectors stay f32."""
+def _eight_bits(part: Part, width: int) -> Part:
+    """The average bits of a part's elements when its matrices are int8 with an f32 scale a row and its vectors stay f32."""
+    scale_bits = 32
     if part.name.startswith("embeddings.") and part.name != "embeddings.rest":
         return replace(part, bits=8 + scale_bits / max(1, width))
     products = (part.flops_per_token or part.flops_per_request) / 2

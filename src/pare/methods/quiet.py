@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator
 
-LOUD = ("nncf", "openvino", "torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir", "transformers")
+LOUD = ("", "nncf", "openvino", "torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir", "transformers")
 
 
 @contextlib.contextmanager

@@ -116,8 +116,8 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
 
 _WIDTHS: Mapping[str, list[Step]] = {
     "": [],
-    "-w8": [Step("quantize", {"scheme": "weight_only"})],
-    "-int8": [Step("quantize", {"scheme": "full"})],
+    "-w8": [Step("quantize", {"scheme": "w8"})],
+    "-int8": [Step("quantize", {"scheme": "int8"})],
 }
 
 

@@ -54,12 +54,12 @@ def test_bits_of_matrices_and_vectors() -> None:
     shape = Shape(
         "bert", (Part("embeddings.word", 1600), Part("layers.0.attention", 1088, flops_per_token=2048)), width=16
     )
-    word, attention = Quantize("full").reshape(shape, FACTS).parts
+    word, attention = Quantize("int8").reshape(shape, FACTS).parts
     assert word.bits == 8 + 32 / 16
     assert attention.bits == pytest.approx((8 * 1024 + 32 * 64 + 32 * 64) / 1088)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the build extra is not installed")
-    with pytest.raises(InputError, match="needs an artifact of format openvino but got nothing"):
+    with pytest.raises(InputError, match="needs an artifact of format openvino or onnx but got nothing"):
         Quantize().apply(None, tiny_context(tmp_path), tmp_path)
