@@ -107,7 +107,7 @@ def test_a_factored_encoder_goes_on(family: str, tmp_path: Path) -> None:
         ("drop_layers", {"keep": 2}),
         ("trim_vocab", {"tokens": 300}),
         ("lower", {}),
-        ("quantize", {"scheme": "weight_only"}),
+        ("quantize", {"scheme": "w8"}),
     ):
         predicted = method(Step(name, params)).reshape(made.manifest.shape, facts)
         child = step(made, ctx, tmp_path / name, name, **params)
