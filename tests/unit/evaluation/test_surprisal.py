@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pare.evaluation.metrics import METRICS
+from pare.evaluation.score import drop
 from pare.evaluation.surprisal import added_bits, bits_per_byte
 
 
@@ -31,3 +33,14 @@ def test_what_two_models_differ_by_is_paired() -> None:
     assert found.value == pytest.approx(0.25)
     assert found.high - found.low < 1e-9
     assert added_bits(before, before - 1.0, ["abcd"] * 40).value == pytest.approx(-0.25)
+
+
+def test_a_drop_of_labels_is_paired_too() -> None:
+    right = np.eye(2, dtype=np.float32)[np.array([0, 1] * 50)]
+    targets, wrong = np.array([0, 1] * 50), right.copy()
+    wrong[:10] = wrong[:10, ::-1]
+    found = drop(METRICS["accuracy"], right, wrong, targets, ("a", "b"))
+    assert found.value == pytest.approx(0.1)
+    assert 0.03 < found.low < 0.1 < found.high < 0.18
+    same = drop(METRICS["accuracy"], wrong, wrong, targets, ("a", "b"))
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
