@@ -7,8 +7,10 @@ import pytest
 pytest.importorskip("torch", reason="the build extra is not installed")
 
 import torch
+from torch import nn
 
 from pare.families import family_of
+from pare.runtimes.grids import Grid, GridLinear, rounded
 from pare.training.qat import _first_of_input, _fitted, columns_of
 
 
@@ -42,3 +44,29 @@ def test_query_key_and_value_share_their_input() -> None:
     assert {_first_of_input(within + name, family) for name in ("query", "key", "value")} == {within + "query"}
     assert _first_of_input("backbone.encoder.layer.1.output.dense", family).endswith("1.output.dense")
     assert _first_of_input("head", family) == "head"
+
+
+def test_training_on_grids_regains_what_rounding_loses() -> None:
+    """A 4-bit layer that imitates a float one on inputs of few dimensions: other roundings than the nearest fit better."""
+    torch.manual_seed(0)
+    teacher = nn.Linear(64, 16).requires_grad_(False)
+    student = nn.Linear(64, 16)
+    student.load_state_dict(teacher.state_dict())
+    layer = GridLinear(student, Grid(*_fitted(teacher.weight, 64), "int4"))
+    layer.weight_grid.learn()
+    x = torch.randn(256, 8) @ torch.randn(8, 64)
+
+    def error() -> torch.Tensor:
+        return (layer(x) - teacher(x)).square().mean()
+
+    before = float(error().detach())
+    optimizer = torch.optim.Adam(layer.parameters(), lr=1e-3)
+    for step in range(200):
+        optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / 200)
+        optimizer.zero_grad()
+        loss = error()
+        loss.backward()
+        optimizer.step()
+    layer.weight_grid.settle()
+    layer.weight.data = rounded(layer)
+    assert float(error().detach()) < 0.5 * before
