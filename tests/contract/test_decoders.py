@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,12 +52,22 @@ def _writer(artifact: Artifact) -> Writer:
     return engine
 
 
+@pytest.fixture(scope="module")
+def lowered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lowered]:
+    @cache
+    def make(family: str) -> Lowered:
+        folder = tmp_path_factory.mktemp(family)
+        ctx = tiny_writing(folder, family)
+        decoder = tiny_written(ctx, folder / "decoder")
+        (folder / "graph").mkdir()
+        return Lowered(ctx, decoder, Lower().apply(decoder, ctx, folder / "graph"))
+
+    return make
+
+
 @pytest.mark.parametrize("family", DECODERS)
-def test_a_family_is_served_as_pytorch_runs_it(family: str, tmp_path: Path) -> None:
-    ctx = tiny_writing(tmp_path, family)
-    decoder = tiny_written(ctx, tmp_path / "decoder")
-    (tmp_path / "graph").mkdir()
-    graph = Lower().apply(decoder, ctx, tmp_path / "graph")
+def test_a_family_is_served_as_pytorch_runs_it(family: str, lowered: Callable[[str], Lowered]) -> None:
+    ctx, decoder, graph = lowered(family)
     assert graph.manifest.kind == "generate"
     held = (graph.path / "model.bin").stat().st_size
     assert held == pytest.approx(weight_bytes(graph.manifest.shape), rel=0.02), "tied embeddings are stored once"
@@ -65,6 +77,24 @@ def test_a_family_is_served_as_pytorch_runs_it(family: str, tmp_path: Path) -> N
     assert np.allclose(ours.surprisal(pairs), theirs.surprisal(pairs), rtol=1e-4)
     for prompt in ("one two", LONG):
         assert [*ours.generate(prompt, 20)] == [*theirs.generate(prompt, 20)]
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3_text"])
+def test_paged_attention_keeps_to_the_window(family: str, lowered: Callable[[str], Lowered], tmp_path: Path) -> None:
+    """OpenVINO GenAI rewrites attention for continuous batching, and knows a window by its mask's form alone."""
+    genai = pytest.importorskip("openvino_genai", reason="openvino-genai is not installed")
+    import openvino
+
+    graph = lowered(family).graph
+    for suffix in ("xml", "bin"):
+        shutil.copyfile(graph.path / f"model.{suffix}", tmp_path / f"openvino_model.{suffix}")
+    row = np.random.default_rng(0).integers(5, 200, 40)
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    pipeline = genai.LLMPipeline(str(tmp_path), "CPU", ATTENTION_BACKEND="PA", **exact)
+    settings = genai.GenerationConfig(max_new_tokens=12, do_sample=False, ignore_eos=True)
+    settings.set_eos_token_id(1)
+    found = pipeline.generate(openvino.Tensor(row[None]), settings).tokens[0]
+    assert found == [int(chosen[0]) for chosen in _writer(graph).tokens([row.tolist()], 12)]
 
 
 @pytest.mark.parametrize("name", ["pytorch", "openvino"])

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from pare import artifacts, runtimes
+from pare.benchmark.decoding import timed
 from pare.runtimes.base import Engine
+from pare.runtimes.writing import Writer
 
 
 def peak_memory_bytes() -> int:
@@ -58,9 +60,19 @@ def rates(engine: Engine, texts: Sequence[str], seconds: float, batch: int = 32)
     return taken
 
 
+def warm_up(engine: Engine | Writer, texts: Sequence[str]) -> None:
+    """A few requests, so that what is measured is not the first."""
+    if isinstance(engine, Writer):
+        engine.generate_many(texts[:8], 4)
+        return
+    for text in texts[:8]:
+        engine.classify([text])
+    engine.classify(texts[:32])
+
+
 def main() -> None:
     """Serves commands until standard input closes."""
-    engine: Engine | None = None
+    engine: Engine | Writer | None = None
     texts: list[str] = []
     replies = sys.stdout
     sys.stdout = sys.stderr
@@ -74,11 +86,15 @@ def main() -> None:
             load_ms = 1000 * (time.perf_counter() - start)
             facts: dict[str, str] = getattr(engine, "facts", {})
             reply = {"load_ms": load_ms, "threads": int(facts.get("threads", command["threads"]))}
-            for text in texts[:8]:
-                engine.classify([text])
-            engine.classify(texts[:32])
+            warm_up(engine, texts)
         elif engine is None:
             reply = {"error": "load comes first"}
+        elif command["do"] == "decode":
+            assert isinstance(engine, Writer)
+            sizes = command["batch"], command["prompt"], command["new"]
+            reply = {"runs": [timed(engine, texts, *sizes) for _ in range(command["times"])]}
+        elif isinstance(engine, Writer):
+            reply = {"memory_bytes": peak_memory_bytes()}
         elif command["do"] == "latency":
             reply = {"latencies_ms": latencies_ms(engine, texts, command["seconds"])}
         elif command["do"] == "throughput":

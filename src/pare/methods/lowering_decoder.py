@@ -36,6 +36,8 @@ TOLERANCE = 2e-3
 LONGEST = 512
 """The most tokens of a text on which graph and module are compared."""
 
+LEAST = torch.finfo(torch.float32).min
+
 KEPT = ("model_type", "vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
 """What serving reads of ``config.json``."""
 
@@ -85,33 +87,40 @@ class _Traced(nn.Module):  # type: ignore[misc]
         read, new = past[0].shape[2], input_ids.shape[1]
         columns = torch.arange(read + new)
         lines = torch.arange(new)[:, None] + read
-        seen = (columns <= lines)[None, None] & attention_mask[:, None, None, :].bool()
         cache = _Past(past)
         found = self.model(
             input_ids=input_ids,
-            attention_mask=self._masks(seen, columns, lines),
+            attention_mask=self._masks(attention_mask[:, None, None, :].bool(), columns, lines),
             position_ids=position_ids,
             past_key_values=cache,
             use_cache=True,
         )
         return (found.logits, *cache.tensors)
 
-    def _masks(self, seen: Tensor, columns: Tensor, lines: Tensor) -> Any:
+    def _masks(self, real: Tensor, columns: Tensor, lines: Tensor) -> Any:
         """What is added to attention, (rows, 1, new, all): one for all layers, or one for each type of layer."""
         config: Any = self.model.config
         types = set(getattr(config, "layer_types", None) or ())
-        full = _added(seen)
+        before = columns <= lines
+        full = torch.where(before & real, 0.0, LEAST)
         if not types:
             return full
         masks = {"full_attention": full}
         if "sliding_attention" in types:
-            near = columns > lines - config.sliding_window
-            masks["sliding_attention"] = _added(seen & near[None, None])
+            masks["sliding_attention"] = _windowed(before, real, columns, lines, config.sliding_window)
         return masks
 
 
-def _added(seen: Tensor) -> Tensor:
-    return torch.where(seen, 0.0, torch.finfo(torch.float32).min)
+def _windowed(before: Tensor, real: Tensor, columns: Tensor, lines: Tensor, window: int) -> Tensor:
+    """The mask of a sliding window, in the form by which OpenVINO's paged attention knows one (``StateManagementPattern``).
+
+    In any other form it attends to everything, silently: hence the ones, the expansion and the cut that changes nothing.
+    """
+    ones = torch.ones_like(before)
+    near = ones & (columns > lines + (-window))
+    seen = (ones & (near & before)) & real
+    seen = seen.expand(real.shape[0], 1, lines.shape[0], columns.shape[0])
+    return torch.where(seen, 0.0, LEAST)[:, :, :, : columns.shape[0]]
 
 
 def stateful(module: nn.Module) -> openvino.Model:

@@ -1,6 +1,7 @@
 """OpenVINO: how decoders are served. A stateful graph (``methods/lowering_decoder.py``) keeps keys and values itself.
 
-Keys and values are kept in f32: OpenVINO's own default on x86-64 is 8 bits.
+Keys and values are kept in f32. OpenVINO keeps them in 8 bits by default on x86-64: a quarter of the memory and 0.001 % of a
+trained small Llama's nats a token, but other greedy texts; and scoring, which reads a text at once, would not see it.
 """
 
 from __future__ import annotations
