@@ -184,16 +184,30 @@ def _site(op: Any) -> str:
 
 
 def _names(shape: Shape, sizes: Sequence[tuple[int, ...]]) -> list[tuple[str, str]]:
-    """A name and a part for each matrix of the layers, by its place; numbers where sizes are not as predicted."""
+    """A name and a part for each matrix of the layers, by its place; numbers where sizes are not as predicted.
+
+    A graph may have a layer's queries, keys and values in another order: a number is then the place in the layer.
+    """
     names = [(f"matrix.{i}", "") for i in range(len(sizes))]
     if shape.family in FAMILIES:
         each = family_of({"model_type": shape.family}).matrices(shape)
         expected = [(m.rows, m.columns) for m in each] * shape.layers
+        n = len(each)
         for first in range(len(sizes) - len(expected) + 1):
-            if sizes[first : first + len(expected)] == expected:
-                inside = [(f"layers.{i}.{m.path}", f"layers.{i}.{m.part}") for i in range(shape.layers) for m in each]
+            run = list(sizes[first : first + len(expected)])
+            layers = [run[i * n : (i + 1) * n] for i in range(shape.layers)]
+            if expected and all(sorted(layer) == sorted(expected[:n]) for layer in layers):
+                inside = [
+                    (f"layers.{i}.{m.path if run == expected else place}", f"layers.{i}.{m.part}")
+                    for i in range(shape.layers)
+                    for place, m in enumerate(each)
+                ]
                 after = first + len(expected)
-                return [(n, "rest") for n, _ in names[:first]] + inside + [(n, "rest") for n, _ in names[after:]]
+                return (
+                    [(name, "rest") for name, _ in names[:first]]
+                    + inside
+                    + [(name, "rest") for name, _ in names[after:]]
+                )
     return names
 
 
@@ -242,7 +256,10 @@ def _divide(port: Any, factors: NDArray[Any]) -> None:
     constants = ops.constant(factors.astype(np.float32))
     readers = [reader for reader in port.get_target_inputs() if _reads_as_input(reader)]
     node = port.get_node()
-    if len(readers) == len(port.get_target_inputs()) and node.get_type_name() == "Multiply":
+    others = [
+        r for r in port.get_target_inputs() if not _reads_as_input(r) and r.get_node().get_type_name() != "ShapeOf"
+    ]
+    if not others and node.get_type_name() == "Multiply":
         for place in (0, 1):
             norm = node.input_value(place).get_node()
             if norm.get_type_name() == "Constant" and norm.get_output_shape(0)[-1:] == [len(factors)]:
