@@ -86,8 +86,8 @@ class Method(Protocol):
     where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
     runs (``methods/recipe.py``).
 
-    Two class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"), and
-    ``taught``, True where the method needs a teacher.
+    Three class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation");
+    ``before``, the ``once`` of steps that it cannot come after; and ``taught``, True where the method needs a teacher.
     """
 
     @property

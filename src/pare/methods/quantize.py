@@ -11,7 +11,7 @@ their own, and no matrix a width by its measured sensitivity. ``int8_dynamic``: 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
-from pare.families import FAMILIES, family_of
+from pare.families import DECODERS, FAMILIES, family_of
 from pare.methods import weight_only
 from pare.methods.base import BuildContext
 from pare.methods.graphs import write_openvino
@@ -40,6 +40,22 @@ WATCHED = 600
 SENSITIVITY = "sensitivity.json"
 
 
+TAKES: Mapping[str, tuple[str, ...]] = {
+    "int8": ("openvino", "onnx"),
+    "int8_dynamic": ("onnx",),
+    "w8": ("openvino",),
+    "w4": ("openvino",),
+}
+"""The formats that each scheme is for. OpenVINO quantises the inputs of ``w8`` on the fly, so it needs no other for that."""
+
+_WAYS = {
+    "int8": "put lower before it",
+    "int8_dynamic": "put lower:onnx before it, or use w8, whose inputs OpenVINO quantises on the fly",
+    "w8": "put lower before it; of ONNX graphs use int8 or int8_dynamic",
+    "w4": "put lower before it; of ONNX graphs use int8 or int8_dynamic",
+}
+
+
 @dataclass(frozen=True)
 class Quantize:
     """``scheme``: what is quantised; ``rollback``: leave in float, or wider, where few bits cost more than ``tolerance``.
@@ -53,7 +69,6 @@ class Quantize:
     them.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     gives: ClassVar[str] = ""
     once: ClassVar[str] = "quantisation"
 
@@ -79,24 +94,31 @@ class Quantize:
                     f"leave {name} out, or set scheme to w8 or w4"
                 )
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return TAKES[self.scheme]
+
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """Matrices at their bits and a scale a row or group, vectors at 32; an upper bound where some may stay wider."""
+        """Matrices at their bits and a scale a row or group, vectors at 32; an upper bound where some may stay wider.
+
+        Raises InputError where a decoder is to have fixed ranges of activations.
+        """
+        self._check(shape)
         if self.scheme in ("w8", "w4"):
             parts = tuple(self._part(part, shape) for part in shape.parts)
             return replace(shape, parts=parts, exact=shape.exact and not self.keep)
         return replace(shape, parts=tuple(_eight_bits(part, shape.width) for part in shape.parts))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
-        """Quantises an artifact of format ``openvino`` or ``onnx``.
+        """Quantises an artifact of one of the formats ``takes``.
 
-        Raises InputError where the parent is neither, or its format does not have the scheme.
+        Raises InputError where the parent is of another format, or the scheme is not for its model.
         """
         if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
-            raise InputError(
-                f"quantize needs an artifact of format openvino or onnx but got {found}; put lower before it"
-            )
-        self._check(parent)
+            wanted = " or ".join(self.takes)
+            raise InputError(f"scheme {self.scheme} takes format {wanted} but got {found}; {_WAYS[self.scheme]}")
+        self._check(parent.manifest.shape)
         ctx.progress(0.0, f"quantising ({self.scheme})")
         apply = self._onnx if parent.manifest.format == "onnx" else self._openvino
         shape, notes = apply(parent, ctx, out)
@@ -115,23 +137,12 @@ class Quantize:
             lineage=lineage(self, "quantize", parent, ctx) | notes,
         )
 
-    def _check(self, parent: Artifact) -> None:
-        """Raises InputError where the parent's format does not have the scheme."""
-        form, kind = parent.manifest.format, parent.manifest.kind
-        why = ""
-        if form == "onnx" and self.scheme in ("w8", "w4"):
-            why = (
-                f"scheme {self.scheme} is for the format openvino but the artifact's is onnx: use int8 or int8_dynamic"
+    def _check(self, shape: Shape) -> None:
+        if self.scheme == "int8" and shape.family in DECODERS:
+            raise InputError(
+                "scheme int8 takes a fixed range for each activation, which the outliers of decoders' activations "
+                "break; use w8, whose inputs are quantised on the fly, or w4"
             )
-        elif form == "openvino" and self.scheme == "int8_dynamic":
-            why = "scheme int8_dynamic is for the format onnx; OpenVINO quantises the inputs of w8 on the fly: use w8"
-        elif kind == "generate" and self.scheme == "int8":
-            why = (
-                "scheme int8 takes a fixed range for each activation, which the outliers of decoders' activations break; "
-                "use w8, whose inputs are quantised on the fly, or w4"
-            )
-        if why:
-            raise InputError(f"quantize: {why}")
 
     def _openvino(self, parent: Artifact, ctx: BuildContext, out: Path) -> tuple[Shape, dict[str, Any]]:
         try:

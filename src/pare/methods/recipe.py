@@ -23,7 +23,7 @@ from pare.types import DataFacts, Scalar, Shape, Step
 
 __all__ = ["Plan", "Planned", "Start", "parse", "plan", "written"]
 
-ENCODER, GRAPH = "encoder", "openvino"
+ENCODER = "encoder"
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD = re.compile(r'[^\s>(),="]+')
@@ -191,7 +191,7 @@ class Start:
     """What a recipe starts from: the ``format`` of an artifact, or ``BASE`` for an encoder without a head.
 
     ``taught``: there is a teacher already; a ``finetune`` that comes first makes one. ``done``: what may be done once and is
-    done (``quantisation``).
+    done (``quantisation``, ``factorisation``).
     """
 
     format: str
@@ -261,8 +261,9 @@ def plan(steps: Collection[Step], start: Start, facts: DataFacts) -> Plan:
         made = methods.method(step)
         if way.format == BASE and BASE not in made.takes:
             _add(way, Step("finetune"), f"{step.method} needs a model that has learnt the task", facts, "")
-        if way.format not in made.takes and GRAPH in made.takes and way.format in _takes("lower"):
-            _add(way, Step("lower"), f"{step.method} works on the graph that is served", facts, "")
+        for lower in _LOWERS:
+            if way.format not in made.takes and methods.method(lower).gives in made.takes and _fits(way, lower):
+                _add(way, lower, f"{step.method} works on the graph that is served", facts, "")
         _add(way, step, "", facts, f"recipe, step {number} ({step.method})")
     return Plan(tuple(way.planned))
 
@@ -271,10 +272,17 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
     where = where or f"recipe ({step.method}, put in)"
     made = methods.method(step)
     if way.format not in made.takes:
-        raise InputError(f"{where}: takes {_formats(made.takes)} but is given {_state(way)}; {_way_out(way, made)}")
+        raise InputError(
+            f"{where}: takes {_formats(made.takes)} but is given {_state(way)}; {_way_out(way, step, made)}"
+        )
     once = getattr(made, "once", "")
     if once and once in way.done:
         raise InputError(f"{where}: {once} was done by {way.done[once]} and is done once; leave one of the two out")
+    later = getattr(made, "before", "")
+    if later and later in way.done:
+        raise InputError(
+            f"{where}: cannot follow {later}, which {way.done[later]} did; put it before, or leave one out"
+        )
     if getattr(made, "taught", False) and not way.taught:
         raise InputError(
             f"{where}: needs a teacher and there is none; put finetune before it, start from a trained model, "
@@ -291,6 +299,13 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
     way.planned.append(Planned(step, way.format, way.shape, why))
 
 
+_LOWERS = (Step("lower"), Step("lower", {"to": "onnx"}))
+
+
+def _fits(way: _Way, step: Step) -> bool:
+    return way.format in methods.method(step).takes
+
+
 def _formats(takes: Collection[str]) -> str:
     names = {BASE: "a base model"}
     return " or ".join(names.get(format, f"format {format}") for format in takes)
@@ -301,8 +316,10 @@ def _state(way: _Way) -> str:
     return "a base model" if way.format == BASE else f"format {way.format}{by}"
 
 
-def _way_out(way: _Way, made: Method) -> str:
+def _way_out(way: _Way, step: Step, made: Method) -> str:
     """The next step for a user whose step stands where it cannot."""
+    if way.format in _takes(step.method):
+        return f"write {step.method} alone, which takes it"
     before = [way.start, *(one.format for one in way.planned)]
     for format, later in zip(before, way.planned, strict=False):
         if format in made.takes and later.format not in made.takes:

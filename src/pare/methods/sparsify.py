@@ -40,6 +40,7 @@ class Sparsify:
 
     takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
+    before: ClassVar[str] = "factorisation"
 
     share: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     by: Literal["wanda", "magnitude"] = "wanda"

@@ -12,10 +12,11 @@ from pare.families import family_of, read_config
 from pare.methods.base import BASE
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.methods.recipe import Start
+from pare.runtimes.modules import FACTORS, GRIDS
 from pare.search import bases
 from pare.search.study import LEDGER, TASK, artifact_at
 from pare.store import Ledger
-from pare.types import Artifact, Kind, Part
+from pare.types import Artifact, Kind, Manifest
 
 TAUGHT_BY = ("encoder", "decoder")
 """The formats of models that can teach others."""
@@ -52,7 +53,7 @@ class Origin:
         if self.artifact is not None:
             manifest = self.artifact.manifest
             taught = taught or manifest.format in TAUGHT_BY
-            return Start(manifest.format, manifest.shape, taught, _done(manifest.shape.parts))
+            return Start(manifest.format, manifest.shape, taught, _done(manifest))
         config = read_config(self.folder)
         shape = family_of(config).shape(config, classes, each_token=each_token)
         return Start("decoder", shape, taught=True) if self.decoder else Start(BASE, shape, taught)
@@ -109,6 +110,8 @@ def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
     return found
 
 
-def _done(parts: tuple[Part, ...]) -> tuple[str, ...]:
-    """What may be done once and was done, as far as the weights show it."""
-    return ("quantisation",) if any(part.bits < 16 for part in parts) else ()
+def _done(manifest: Manifest) -> tuple[str, ...]:
+    """What may be done once and was done, as far as the files show it."""
+    quantised = any(part.bits < 16 for part in manifest.shape.parts)
+    done = {"quantisation": quantised or GRIDS in manifest.files, "factorisation": FACTORS in manifest.files}
+    return tuple(word for word, was in done.items() if was)

@@ -64,7 +64,7 @@ def test_lowering_leaves_other_shapes_alone() -> None:
 
 def test_a_model_is_quantised_once() -> None:
     assert Qat.once == Quantize.once
-    assert Qat.gives not in Quantize.takes
+    assert Qat.gives not in Quantize().takes
 
 
 @pytest.mark.parametrize(

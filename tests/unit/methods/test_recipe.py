@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pare import methods
 from pare.errors import InputError
+from pare.families import family_of
 from pare.methods import METHODS
 from pare.methods.base import BASE
 from pare.methods.recipe import Start, parse, plan, written
@@ -34,6 +35,17 @@ SHAPE = Shape(
 )
 ENCODER = Start("encoder", SHAPE, taught=True)
 BARE = Start(BASE, SHAPE)
+SIZES = {
+    "vocab_size": 1000,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 64,
+    "type_vocab_size": 2,
+}
+WHOLE = Start("encoder", family_of({"model_type": "bert"}).shape(SIZES, 3), taught=True)
+DECODER = Start("decoder", family_of({"model_type": "llama"}).shape(SIZES | {"model_type": "llama"}, 0), taught=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 STEPS = st.one_of(
     st.fixed_dictionaries({}, optional=FIELDS).map(lambda params: Step("said", params)),
     st.builds(lambda keep: Step("drop_layers", {"keep": keep}), st.integers(1, 99)),
-    st.sampled_from([Step("lower", {"to": "onnx"}), Step("lower"), Step("quantize", {"scheme": "full", "ranges": 16})]),
+    st.sampled_from([Step("lower", {"to": "onnx"}), Step("lower"), Step("quantize", {"scheme": "w4", "ranges": 16})]),
 )
 
 
@@ -134,8 +146,8 @@ def test_forms(text: str, steps: tuple[Step, ...]) -> None:
         ("drop_layers:3(keep=2)", 15, "keep is there twice"),
         ("distil(epochs 1)", 15, "'=' and a value after epochs"),
         ("distil(epochs=1", 16, "',' or ')' after the value of epochs"),
-        ("lower > drop_layers:three", 9, "keep must be an integer but got 'three'"),
-        ("drop_layers", 1, "drop_layers needs keep"),
+        ("lower > drop_layers:three", 9, "keep must be an integer or nothing but got 'three'"),
+        ("drop_layers", 1, "drop_layers takes either keep or layers"),
         ("quantize(tolerance=2)", 1, "tolerance must be a number above 0 and below 1 but got 2"),
         ("distil:1e999", 1, "epochs must be a number"),
         ('said:"a', 6, "a value here but got"),
@@ -171,6 +183,12 @@ def test_what_is_named_is_not_put_in_again() -> None:
     assert names("lower > quantize", ENCODER) == ["lower", "quantize"]
     assert names("quantize", Start("openvino", SHAPE)) == ["quantize"]
     assert names("linear", BARE) == ["linear"]
+    assert names("quantize", Start("onnx", SHAPE)) == ["quantize"]
+
+
+def test_a_step_gets_the_graph_that_it_takes() -> None:
+    found = plan(parse("quantize:int8_dynamic"), ENCODER, FACTS)
+    assert [(one.step.method, one.format) for one in found.planned] == [("lower", "onnx"), ("quantize", "onnx")]
 
 
 def test_shapes_are_predicted_step_by_step() -> None:
@@ -185,7 +203,14 @@ def test_shapes_are_predicted_step_by_step() -> None:
         ("quantize > quantize", ENCODER, ("step 2 (quantize)", "quantisation was done by quantize")),
         ("quantize", Start("openvino", SHAPE, done=("quantisation",)), ("done by the model that it starts from",)),
         ("lower > drop_layers:1", ENCODER, ("step 2", "but is given format openvino by lower", "put it before lower")),
-        ("lower:onnx > quantize", ENCODER, ("takes format openvino but is given format onnx by lower",)),
+        ("lower:onnx > quantize:w4", ENCODER, ("takes format openvino but is given format onnx by lower",)),
+        ("lower > quantize:int8_dynamic", ENCODER, ("takes format onnx but is given format openvino by lower",)),
+        ("quantize", DECODER, ("scheme int8 takes a fixed range", "use w8")),
+        ("lower:onnx", DECODER, ("takes format encoder but is given format decoder; write lower alone",)),
+        ("qat > lower > quantize", WHOLE, ("step 3 (quantize)", "quantisation was done by qat")),
+        ("lowrank > sparsify", WHOLE, ("cannot follow factorisation, which lowrank did",)),
+        ("lowrank > prune", WHOLE, ("cannot follow factorisation, which lowrank did",)),
+        ("lowrank > lower:gguf", DECODER, ("cannot follow factorisation, which lowrank did",)),
         ("drop_layers:1", Start("openvino", SHAPE), ("methods that take format openvino: ",)),
         ("finetune > linear", BARE, ("step 2 (linear): takes a base model but is given format encoder by finetune",)),
         ("distil", Start("encoder", SHAPE), ("needs a teacher and there is none", "--teacher")),
