@@ -16,6 +16,7 @@ from pare.families import read_config
 from pare.families.pooling import read_pooling
 from pare.methods.base import BuildContext
 from pare.runtimes import this_device
+from pare.runtimes.modules import read_ranks
 from pare.search.card import card
 from pare.search.study import artifact_at
 from pare.search.workplace import find_step
@@ -57,6 +58,11 @@ def export(path: str | Path, to: str, out: Path, width: str | None) -> Exported:
         raise InputError(f"--out {out} is there and is not empty; name another folder, or remove it")
     name, artifact = artifact_at(path)
     source = artifact if artifact.manifest.format == to else _source(artifact, str(path))
+    if to != "onnx" and read_ranks(source.path):
+        raise InputError(
+            f"{path} has low-rank factors, which the form {to} cannot hold; export the model from before lowrank, or serve "
+            "this one with pare"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made = Path(scratch) / "out"
