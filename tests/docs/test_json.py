@@ -19,6 +19,7 @@ from pare.errors import InputError, Interrupted
 from pare.logs.incumbent import Incumbent
 from pare.methods.base import BuildContext
 from pare.methods.linear import Linear
+from pare.report.sensitivity import FILE
 from pare.search.export import Exported
 from pare.search.halving import FULL
 from pare.testing.building import tiny_built
@@ -82,6 +83,9 @@ def check(name: str, *values: Any) -> None:
     assert documented - found == set(), "documented, but not printed"
 
 
+SENSITIVE = {"layer": "layers.0.ffn", "rows": 4, "columns": 8, "loss": 0.1, "folds": [0.1], "width": 8}
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fake_study(tmp_path_factory.mktemp("json") / "run", rows=60, truncated=True).study.path
@@ -92,6 +96,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("linear")
     ctx = BuildContext(tiny_samples(), [], LABELS, folder, None, 0, 1.0, 1, folder, lambda share, words: None)
     (folder / "out").mkdir()
+    (folder / "out" / FILE).write_text(json.dumps([SENSITIVE]))
     return Linear().apply(None, ctx, folder / "out").path
 
 
@@ -132,6 +137,7 @@ def test_comparison(run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 def test_built(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE).write_text(json.dumps([SENSITIVE]))
     full = tiny_built(tmp_path)
     bare = replace(full, quality=None, measurement=None)
     made = iter([full, bare])

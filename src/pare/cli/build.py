@@ -15,6 +15,8 @@ from pare.errors import InputError
 from pare.report import built as report
 
 TASK_FILES = (".yaml", ".yml")
+EXPORTS = {"encoder": "hf", "decoder": "hf", "gguf": "gguf", "onnx": "onnx"}
+"""By format, a form that others read it in; what is quantised and served here alone has none."""
 
 
 @click.command("build")
@@ -57,7 +59,9 @@ def command(
         emit(report.summary(found))
     else:
         report.show(found)
-        say(f"next: pare show {out}   ·   pare export {out} --to hf --out FOLDER")
+        form = EXPORTS.get(found.format)
+        export = f"   ·   pare export {out} --to {form} --out FOLDER" if form else ""
+        say(f"next: pare show {out}{export}")
 
 
 def _task(model: str, data: Path | None, given: dict[str, Any]) -> Task | None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pare.search.halving import FULL
-from pare.search.listener import Progress
+from pare.search.listener import NO_RUNG, Progress
 from pare.search.space import INCUMBENT
 from pare.types import Trial
 from pare.units import duration, megabytes, percent
@@ -24,7 +24,7 @@ PLAIN_EVERY_S = 15.0
 
 
 def rung_name(rung: int) -> str:
-    return "full  " if rung == FULL else f"rung {rung}"
+    return "full  " if rung == FULL else "" if rung == NO_RUNG else f"rung {rung}"
 
 
 def trial_line(study: Study, trial: Trial) -> str:
@@ -83,10 +83,8 @@ class Display:
         spent = now - self._step[1]
         left = f", {duration(spent / step.share - spent)} left of it" if step.share > 0.02 and spent > 2 else ""
         whole = f", about {duration(step.left_s)} left in all" if step.left_s else ""
-        line = (
-            f"{rung_name(step.rung)}  {step.candidate}  {step.words or 'starting'}  {step.share:.0%}{left}{whole}"
-            f"  [{duration(now - self._start)}]"
-        )
+        place = f"{rung_name(step.rung)}  {step.candidate}".strip()
+        line = f"{place}  {step.words or 'starting'}  {step.share:.0%}{left}{whole}  [{duration(now - self._start)}]"
         if self._live is not None:
             parts = [self._table] if self._table is not None else []
             self._live.update(Group(*parts, Text(line, style="dim")))

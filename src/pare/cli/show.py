@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,8 @@ from pare.cli.inputs import is_run
 from pare.cli.output import emit, json_flag, say
 from pare.errors import InputError, nearest
 from pare.families import family_of, read_config
-from pare.report import anatomy, table
+from pare.report import anatomy, sensitivity
+from pare.report import table as trials
 from pare.search import bases
 from pare.search.study import LEDGER, REPORT, Study
 
@@ -36,25 +38,28 @@ def command(path: str, classes: int, as_json: bool) -> None:
         _show_study(study, as_json)
         study.close()
         return
+    table: list[dict[str, Any]] = []
     if (folder / artifacts.MANIFEST).is_file():
         artifact = artifacts.read(folder, verify=True)
         found = anatomy.anatomy(artifact.manifest.shape, artifact.size_bytes)
+        table = sensitivity.read(folder)
     else:
         _check(folder, path)
         config = read_config(bases.locate(path))
         found = anatomy.anatomy(family_of(config).shape(config, classes), None)
     if as_json:
-        emit(found)
+        emit(found.as_dict() | {"sensitivity": table})
     else:
         anatomy.show(found)
+        sensitivity.show(table)
 
 
 def _show_study(study: Study, as_json: bool) -> None:
     if as_json:
-        emit(table.summary(study))
+        emit(trials.summary(study))
         return
     if study.complete or study.verdict is not None:
-        table.show(study)
+        trials.show(study)
     else:
         say(f"{study.path} has no finished trial yet; run the same pare find again to go on")
     report = study.path / REPORT

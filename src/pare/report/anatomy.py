@@ -58,14 +58,25 @@ class Anatomy:
         return asdict(self)
 
     def rows(self) -> list[list[str]]:
-        """A heading, a row for each group and a total: part, parameters, share, weights, FLOPs a token."""
-        heading = ["part", "parameters", "share", "weights", "FLOPs a token"]
+        """A heading, a row for each group and a total: part, parameters, share, bytes, FLOPs a token. Of a built model
+        also what its files hold beside the weights, and all of them.
+        """
+        heading = ["part", "parameters", "share", "bytes", "FLOPs a token"]
         body = [
             [g.name, f"{g.parameters:,}", share(g.share), megabytes(g.bytes), _work(g.flops_per_token)]
             for g in self.groups
         ]
         total = ["total", f"{self.parameters:,}", share(1.0), megabytes(self.weight_bytes), _work(self.flops_per_token)]
-        return [heading, *body, total]
+        return [heading, *body, total, *self._files()]
+
+    def _files(self) -> list[list[str]]:
+        if self.size_bytes is None:
+            return []
+        beside = max(0.0, self.size_bytes - self.weight_bytes)
+        return [
+            ["graph, tokenizer and manifest", "", "", megabytes(beside), ""],
+            ["all files", "", "", megabytes(self.size_bytes), ""],
+        ]
 
     def sentence(self) -> str:
         """The model in one line."""
@@ -109,7 +120,8 @@ def show(found: Anatomy) -> None:
     heading, *body = found.rows()
     out = console()
     out.print(found.sentence(), markup=False)
-    out.print(grid(heading, body, {len(body) - 1: "bold"}))
+    bold = {number: "bold" for number, row in enumerate(body) if row[0] in ("total", "all files")}
+    out.print(grid(heading, body, bold))
 
 
 def model_class(parameters: int) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from pare.evaluation.surprisal import BITS_PER_BYTE
+from pare.report import sensitivity
 from pare.report.anatomy import anatomy
 from pare.report.figures import NONE, milliseconds, points, shown, significant, times
 from pare.report.terminal import console, grid
 from pare.search.compress import Built
-from pare.types import Quantity, Score
+from pare.types import Measurement, Quantity, Score
 from pare.units import duration, megabytes
 
 HEADING = ("step", "size", "took", "")
@@ -37,7 +39,9 @@ def summary(built: Built) -> dict[str, Any]:
         "fp32_bytes": built.fp32_bytes,
         "ratio": built.ratio,
         "figures": msgspec.to_builtins(built.measurement.figures) if built.measurement else {},
-        "anatomy": anatomy(built.shape, built.size_bytes).as_dict(),
+        "figures_before": msgspec.to_builtins(built.before.figures) if built.before else {},
+        "runtime_before": built.before.runtime if built.before else "",
+        "anatomy": anatomy(built.shape, built.size_bytes).as_dict() | {"sensitivity": sensitivity.read(built.path)},
         "notes": list(built.notes),
     }
 
@@ -47,6 +51,7 @@ def show(built: Built) -> None:
     out = console()
     out.print(f"recipe: {built.recipe}", markup=False)
     out.print(grid(HEADING, rows(built)))
+    sensitivity.show(sensitivity.read(built.path))
     for line in lines(built):
         out.print(line, markup=False)
 
@@ -58,7 +63,7 @@ def rows(built: Built) -> list[tuple[str, ...]]:
             step.step,
             megabytes(step.size_bytes),
             duration(step.seconds),
-            "; ".join(filter(None, ["put in" if step.why else "", "built before" if step.known else ""])),
+            "; ".join(filter(None, [step.why and f"put in: {step.why}", "built before" if step.known else ""])),
         )
         for step in built.steps
     ]
@@ -74,9 +79,12 @@ def lines(built: Built) -> list[str]:
     if built.quality is not None:
         found.append(_quality(built.quality.before, built.quality.after, built.quality.drop))
     if built.measurement is not None:
-        figures = built.measurement.figures
-        words = ", ".join(f"{name} {_measured(key, figures[key])}" for key, name in _NAMES.items() if key in figures)
-        found.append(f"served by {built.runtime}: {words} ({built.measurement.workload}, measured)")
+        found.append(
+            f"served by {built.runtime}: {_figures(built.measurement)} ({built.measurement.workload}, measured)"
+        )
+    if built.measurement is not None and built.before is not None:
+        gained = ", ".join(_gained(built.before.figures, built.measurement.figures))
+        found.append(f"before, served by {built.before.runtime}: {_figures(built.before)}; now {gained}")
     return [*found, *built.notes]
 
 
@@ -90,6 +98,23 @@ _NAMES = {
     "decode_tokens_per_s_batch_8": "tokens made at batch 8",
     "memory_mb": "peak memory",
 }
+
+
+def _figures(taken: Measurement) -> str:
+    return ", ".join(
+        f"{name} {_measured(key, taken.figures[key])}" for key, name in _NAMES.items() if key in taken.figures
+    )
+
+
+def _gained(before: Mapping[str, Quantity], after: Mapping[str, Quantity]) -> Iterator[str]:
+    """How the figures changed: ``p50 / 4.0``, ``throughput x 3.1``."""
+    for key, name in _NAMES.items():
+        if key not in before or key not in after or not before[key].value or not after[key].value:
+            continue
+        if after[key].unit == "1/s":
+            yield f"{name} x {significant(after[key].value / before[key].value)}"
+        else:
+            yield f"{name} / {significant(before[key].value / after[key].value)}"
 
 
 def _measured(key: str, figure: Quantity) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pare import runtimes
 from pare.artifacts import MANIFEST, publish, read
 from pare.benchmark.decoding import measure_decoders
-from pare.benchmark.measure import measure
+from pare.benchmark.measure import measure_together
 from pare.data import Dataset, Task, prepare
 from pare.errors import InputError, Interrupted
 from pare.evaluation.metrics import bar_metric
@@ -22,8 +22,7 @@ from pare.methods.recipe import Plan, plan, written
 from pare.planner import estimate
 from pare.search.assess import Quality, assess
 from pare.search.build import Builder, Made, cache_folder
-from pare.search.halving import FULL
-from pare.search.listener import Listener, Progress
+from pare.search.listener import NO_RUNG, Listener, Progress
 from pare.search.origin import TAUGHT_BY, Origin, take_in
 from pare.search.study import artifact_at
 from pare.search.workplace import OPEN, Workplace, workplace
@@ -32,12 +31,14 @@ from pare.types import Artifact, DataFacts, Measurement, Shape, Step
 from pare.units import duration, megabytes
 
 MEASURED_TEXTS = 256
-MEASURED_SECONDS = 1.5
+MEASURED_SECONDS = 0.25
+"""Of each round, batch and artifact."""
 MEASURED_TOKENS = 64
 """The tokens of a prompt that a decoder reads, and as many that it makes, or half its length."""
-ROUNDS = 2
-UNTIMED = ("gguf",)
-"""Formats whose engine is asked a request at a time and times nothing itself."""
+ROUNDS = 3
+"""Rounds in which the artifact and what it was built from are measured in turns."""
+ONE_BY_ONE = ("gguf",)
+"""Formats whose engine answers one text at a time: a batch says nothing of it."""
 FP32 = 4
 """Bytes of a parameter as models are trained."""
 
@@ -61,7 +62,8 @@ class BuiltStep:
 class Built:
     """What a recipe gave. ``recipe`` is the one that ran; ``fp32_bytes`` are the parameters of the start at 32 bits.
 
-    ``quality`` is None, and ``runtime`` empty, where nothing here loads the format; ``notes`` say why.
+    ``quality`` is None, and ``runtime`` empty, where nothing here loads the format; ``notes`` say why. ``before`` is what
+    ``measurement`` is of what the quality is compared with, taken in turns with it; None where there is no such artifact.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Built:
     fp32_bytes: int
     quality: Quality | None
     measurement: Measurement | None
+    before: Measurement | None
     notes: tuple[str, ...]
 
     @property
@@ -139,7 +142,7 @@ def _build(
     made: list[Made] = []
 
     def progress(share: float, words: str) -> None:
-        listener.progress(Progress(FULL, f"step {len(made) + 1} of {len(steps)}", share, words))
+        listener.progress(Progress(NO_RUNG, f"step {len(made) + 1} of {len(steps)}", share, words))
 
     for one in builder.each(steps, 1.0, progress, parent):
         made.append(one)
@@ -150,6 +153,7 @@ def _build(
     result = read(out) if (out / MANIFEST).is_file() else publish(made[-1].artifact, out)
     runtime, notes = _runtime(result)
     quality = assess(task, dataset, before, result, place.ledger, ctx.threads) if runtime else None
+    was, measured = _measured(before, result, dataset) if runtime else (None, None)
     start = origin.start(len(dataset.labels), each_token=task.kind == "tag", taught=True)
     return Built(
         path=out,
@@ -166,8 +170,9 @@ def _build(
         size_bytes=result.size_bytes,
         fp32_bytes=FP32 * estimate.parameters(start.shape),
         quality=quality,
-        measurement=_measured(result, runtime, dataset) if runtime else None,
-        notes=(*planned.notes, *notes),
+        measurement=measured,
+        before=was,
+        notes=notes,
     )
 
 
@@ -269,22 +274,30 @@ def _finished(made: Made, number: int, count: int) -> str:
 def _runtime(artifact: Artifact) -> tuple[str, tuple[str, ...]]:
     """What serves an artifact here, or an empty name and why nothing does."""
     try:
-        untimed = (f"not timed: nothing here measures {artifact.manifest.format}",)
-        return runtimes.runtime_for(artifact), untimed if artifact.manifest.format in UNTIMED else ()
+        return runtimes.runtime_for(artifact), ()
     except InputError as error:
         return "", (f"not scored and not measured: {error}",)
 
 
-def _measured(artifact: Artifact, runtime: str, dataset: Dataset) -> Measurement | None:
-    """What a fresh serving process takes; None where there are no dev texts to send, and where decoding is not timed."""
+def _measured(
+    before: Artifact | None, after: Artifact, dataset: Dataset
+) -> tuple[Measurement | None, Measurement | None]:
+    """What fresh serving processes take of both, in turns; of the first None where it is the same artifact.
+
+    Both are None where there are no dev texts to send.
+    """
     texts = [sample.text for sample in dataset.dev[:MEASURED_TEXTS]]
+    if not texts:
+        return None, None
     device = runtimes.this_device()
-    if not texts or artifact.manifest.format in UNTIMED:
-        return None
+    others = [before] if before is not None and before.id != after.id else []
+    served = [(artifact, runtimes.runtime_for(artifact)) for artifact in (*others, after)]
     if dataset.kind != "generate":
-        return measure(artifact, runtime, device, device.cores, texts, MEASURED_SECONDS)
-    tokens = min(MEASURED_TOKENS, artifact.manifest.max_length // 2)
-    (found,) = measure_decoders(
-        [(artifact, runtime)], device, device.cores, texts, batches=(1, 8), prompt=tokens, new=tokens, rounds=ROUNDS
-    )
-    return found
+        found = measure_together(served, device, device.cores, texts, ROUNDS, MEASURED_SECONDS)
+    else:
+        tokens = min(MEASURED_TOKENS, *(artifact.manifest.max_length // 2 for artifact, _ in served))
+        batches = (1,) if any(artifact.manifest.format in ONE_BY_ONE for artifact, _ in served) else (1, 8)
+        found = measure_decoders(
+            served, device, device.cores, texts, batches=batches, prompt=tokens, new=tokens, rounds=ROUNDS
+        )
+    return (found[0] if others else None), found[-1]

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pare.search.study import Study
 
 
+NO_RUNG = -1
+"""The rung of what is no candidate of a study."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the step in work is: ``share`` in [0, 1]. ``left_s`` is about what the whole study still takes, or None."""

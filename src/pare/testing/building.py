@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pare.search.assess import Quality
@@ -17,6 +18,7 @@ def tiny_built(out: Path) -> Built:
     drop = Score("drop", 0.02, -0.01, 0.05, 100, approximate=True)
     clock = Quantity(1.5, "ms", "measured", "monotonic clock inside the serving process")
     figures = {"latency_p50_ms": clock, "throughput_per_s": Quantity(640.0, "1/s", "measured", "the same")}
+    slower = {"latency_p50_ms": replace(clock, value=6.0), "throughput_per_s": replace(clock, value=160.0, unit="1/s")}
     return Built(
         path=out,
         artifact="0123456789abcdef",
@@ -33,5 +35,6 @@ def tiny_built(out: Path) -> Built:
         fp32_bytes=19_200,
         quality=Quality(before, after, drop),
         measurement=Measurement("0123456789abcdef", "openvino", "a processor", "process", "256 texts", figures),
-        notes=("lower was put in: quantize works on the graph that is served",),
+        before=Measurement("fedcba", "pytorch", "a processor", "process", "256 texts", slower),
+        notes=("a note",),
     )

@@ -50,6 +50,12 @@ def test_rows_end_in_a_total():
     assert len({len(row) for row in rows}) == 1
 
 
+def test_parts_and_what_lies_beside_them_are_all_bytes_of_the_files():
+    *_, total, beside, files = anatomy(Shape("x", (Part("head", 500_000),)), 2_300_000).rows()
+    assert [row[0] for row in (total, beside, files)] == ["total", "graph, tokenizer and manifest", "all files"]
+    assert [row[3] for row in (total, beside, files)] == ["2.00 MB", "0.30 MB", "2.30 MB"]
+
+
 def test_an_upper_bound_says_so():
     assert "at most 5 parameters" in anatomy(Shape("x", (Part("head", 5),), exact=False)).sentence()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
-from pare.report.built import lines, rows, summary
+import pytest
+
+from pare.report import sensitivity
+from pare.report.built import lines, rows, show, summary
 from pare.search.assess import Quality
 from pare.testing.building import tiny_built
 from pare.types import Score
@@ -14,7 +18,7 @@ from pare.types import Score
 def test_steps_say_what_was_put_in_and_what_was_known() -> None:
     assert rows(tiny_built(Path("out"))) == [
         ("drop_layers:1", "0.01 MB", "0 s", "built before"),
-        ("lower", "0.01 MB", "3 s", "put in"),
+        ("lower", "0.01 MB", "3 s", "put in: quantize works on the graph that is served"),
     ]
 
 
@@ -26,7 +30,20 @@ def test_what_came_out_in_sentences() -> None:
         "a drop of +2.0 points on the same rows (−1.0 to +5.0); 95 % interval"
     )
     assert found[3] == "served by openvino: p50 1.50 ms, throughput 640/s (256 texts, measured)"
-    assert found[4].startswith("lower was put in")
+    assert found[4] == ("before, served by pytorch: p50 6.00 ms, throughput 160/s; now p50 / 4.00, throughput x 4.00")
+    assert found[5] == "a note"
+
+
+def test_the_table_of_sensitivity_is_shown_and_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"layer": "layers.0.q", "rows": 4, "columns": 1024, "loss": 0.0123, "folds": [0.01, 0.02, 0.007], "width": 8}
+    (tmp_path / sensitivity.FILE).write_text(json.dumps([row] * (sensitivity.SHOWN + 3)))
+    show(tiny_built(tmp_path))
+    shown = capsys.readouterr().out
+    assert shown.count("layers.0.q") == sensitivity.SHOWN
+    assert "and 3 more in sensitivity.json" in shown
+    assert sensitivity.rows([row]) == [("layers.0.q", "4 x 1,024", "+0.01230", "+0.00700 to +0.02000", "8 bits")]
+    show(tiny_built(tmp_path / "none"))
+    assert "sensitivity" not in capsys.readouterr().out
 
 
 def test_bits_per_byte_are_no_percentage() -> None:
@@ -40,6 +57,6 @@ def test_bits_per_byte_are_no_percentage() -> None:
 
 
 def test_what_was_not_measured_is_null_never_zero() -> None:
-    found = summary(replace(tiny_built(Path("out")), quality=None, measurement=None))
+    found = summary(replace(tiny_built(Path("out")), quality=None, measurement=None, before=None))
     assert found["quality"] == {"before": None, "after": None, "drop": None}
-    assert found["figures"] == {}
+    assert found["figures"] == found["figures_before"] == {}
