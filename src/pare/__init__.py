@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pare.api import Study, bench, find, load, prove, show
+    from pare.api import Study, bench, build, export, find, load, prove, show
     from pare.data.task import Task
 
 _HOMES = {
     "Study": "pare.api",
     "Task": "pare.data.task",
     "bench": "pare.api",
+    "build": "pare.api",
+    "export": "pare.api",
     "find": "pare.api",
     "load": "pare.api",
     "prove": "pare.api",
     "show": "pare.api",
 }
 
-__all__ = ["Study", "Task", "__version__", "bench", "find", "load", "prove", "show"]
+__all__ = ["Study", "Task", "__version__", "bench", "build", "export", "find", "load", "prove", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ def imported_by(code: str) -> set[str]:
 
 
 def test_public_names_are_pinned() -> None:
-    assert pare.__all__ == ["Study", "Task", "__version__", "bench", "find", "load", "prove", "show"]
+    assert pare.__all__ == ["Study", "Task", "__version__", "bench", "build", "export", "find", "load", "prove", "show"]
     for name in pare.__all__:
         assert getattr(pare, name) is not None
 
