@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from pare.cli import VERBS, group
 from pare.evaluation.metrics import METRICS, known_metrics
+from pare.methods import METHODS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from blocks import ROOT, blocks
@@ -69,3 +70,13 @@ def test_links_and_named_files_exist(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_method_has_a_row_and_a_section_and_every_table_of_figures_its_place() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    sections = " ".join(re.findall(r"^## (.*)$", page, re.MULTILINE))
+    for name in METHODS:
+        assert re.search(rf"^\| \[`{name}`\]\(#", page, re.MULTILINE), f"{name} has no row"
+        assert re.search(rf"\b{name}\b", sections), f"{name} has no section"
+    for marker in ("banking77", "trec", "tinystories"):
+        assert re.search(rf"^<!-- {marker} -->$.*?^<!-- end {marker} -->$", page, re.MULTILINE | re.DOTALL), marker
