@@ -17,7 +17,7 @@ import pare
 from pare import api, artifacts
 from pare.data.task import Task
 from pare.errors import InputError, Interrupted
-from pare.methods.distil import Distil
+from pare.methods.calibrate import Calibrate
 from pare.search import compress
 from pare.store import UserLedger
 from pare.testing.tiny import tiny_decoder, tiny_encoder
@@ -34,11 +34,29 @@ def timed() -> None:
     """For a test that wants its artifact measured."""
 
 
+@pytest.fixture
+def fresh() -> None:
+    """For a test that wants a user's folder of its own; the others share the steps that were built."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _shared_user_folder(
+    _own_user_folder: None, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if "fresh" not in request.fixturenames:
+        monkeypatch.setenv("PARE_HOME", str(home))
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "timed" not in request.fixturenames:
-        monkeypatch.setattr(compress, "_measured", lambda *given: None)
-    monkeypatch.setattr(compress, "MEASURED_SECONDS", 0.1)
+        monkeypatch.setattr(compress, "_measured", lambda *given: (None, None))
+    monkeypatch.setattr(compress, "MEASURED_SECONDS", 0.02)
     monkeypatch.setattr(compress, "MEASURED_TOKENS", 4)
     monkeypatch.setattr(compress, "ROUNDS", 1)
 
@@ -109,22 +127,27 @@ def test_a_recipe_is_built_scored_measured_and_written(base: Path, task: Task, t
     assert drop.value == pytest.approx(before.value - after.value)
     assert drop.low <= drop.value <= drop.high
     assert found.measurement is not None
+    assert found.before is not None
+    assert (found.before.runtime, found.measurement.runtime) == ("pytorch", "openvino")
+    assert found.before.artifact == found.steps[0].artifact
     assert found.measurement.figures["latency_p50_ms"].provenance == "measured"
     assert pare.load(tmp_path / "small").classify(["my cash"])[0].label in WORDS
 
 
+@pytest.mark.usefixtures("fresh")
 def test_recipes_share_steps_and_the_same_command_changes_nothing(base: Path, task: Task, tmp_path: Path) -> None:
-    first = api.build(base, f"{QUICK} > lower", task, tmp_path / "a")
-    second = api.build(base, f"{QUICK} > calibrate:2(threshold=0)", task, tmp_path / "b")
-    assert [step.known for step in first.steps] == [False] * 4
-    assert [step.known for step in second.steps] == [True, True, True, False]
-    again = api.build(base, f"{QUICK} > lower", task, tmp_path / "a")
+    first = api.build(base, "finetune:1 > drop_layers:1", task, tmp_path / "a")
+    second = api.build(base, "finetune:1 > drop_layers:2", task, tmp_path / "b")
+    assert [step.known for step in first.steps] == [False, False]
+    assert [step.known for step in second.steps] == [True, False]
+    again = api.build(base, "finetune:1 > drop_layers:1", task, tmp_path / "a")
     assert all(step.known for step in again.steps)
     assert (again.artifact, again.quality) == (first.artifact, first.quality)
 
 
+@pytest.mark.usefixtures("fresh")
 def test_the_sealed_side_is_recorded_and_not_read(base: Path, task: Task, tmp_path: Path) -> None:
-    api.build(base, "finetune:1", task, tmp_path / "a")
+    api.build(base, "linear", task, tmp_path / "a")
     user = UserLedger()
     sides = user.sides()
     sealed = [id for id, side in sides.items() if side == "test"]
@@ -158,6 +181,10 @@ def test_vectors_start_from_the_base_and_are_no_student(base: Path, task: Task, 
 # -- stopped and killed -----------------------------------------------------------------------------------------------
 
 
+STEPS = "linear > calibrate:2(threshold=0)"
+
+
+@pytest.mark.usefixtures("fresh")
 def test_ctrl_c_keeps_the_finished_steps(
     base: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,16 +192,16 @@ def test_ctrl_c_keeps_the_finished_steps(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Distil, "apply", stopped)
+        patch.setattr(Calibrate, "apply", stopped)
         with pytest.raises(Interrupted, match="run the same command again"):
-            api.build(base, QUICK, task, tmp_path / "a")
+            api.build(base, STEPS, task, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert [api.gc(path) for path in api.all_builds()] == [(0, 0)]
-    found = api.build(base, QUICK, task, tmp_path / "a")
-    assert [step.known for step in found.steps] == [True, True, False]
+    found = api.build(base, STEPS, task, tmp_path / "a")
+    assert [step.known for step in found.steps] == [True, False]
     (folder,) = api.all_builds()
     removed, freed = api.gc(folder)
-    assert removed == 3
+    assert removed == 2
     assert freed > found.size_bytes
     assert api.all_builds() == []
     assert artifacts.read(tmp_path / "a", verify=True).id == found.artifact
@@ -184,23 +211,24 @@ KILLED = """
 import os, signal, sys
 from pare import api
 from pare.data.task import Task
-from pare.methods.distil import Distil
+from pare.methods.calibrate import Calibrate
 def killed(self, parent, ctx, out):
     (out / "half").write_text("written")
     os.kill(os.getpid(), signal.SIGKILL)
-Distil.apply = killed
+Calibrate.apply = killed
 base, data, out, recipe = sys.argv[1:]
 api.build(base, recipe, Task.of(data, input="text", target="label"), out)
 """
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_killed_build_goes_on_where_it_was(base: Path, data: Path, task: Task, tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, base, data, tmp_path / "a", QUICK], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, base, data, tmp_path / "a", STEPS], check=False)
     assert killed.returncode == -9
     (folder,) = api.all_builds()
     assert list((folder / "artifacts").glob(".tmp-*"))
-    found = api.build(base, QUICK, task, tmp_path / "a")
-    assert [step.known for step in found.steps] == [True, True, False]
+    found = api.build(base, STEPS, task, tmp_path / "a")
+    assert [step.known for step in found.steps] == [True, False]
     assert not list((folder / "artifacts").glob(".tmp-*"))
     assert artifacts.read(tmp_path / "a", verify=True).id == found.artifact
 
@@ -235,21 +263,25 @@ def test_models_and_data_must_fit(base: Path, task: Task, tmp_path: Path) -> Non
 # -- decoders ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def stories(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(1)
     rows = [{"ask": f"tell {i} {rng.randrange(10**6)}", "say": " ".join(rng.sample(FILLER, 8))} for i in range(60)]
-    path = tmp_path / "stories.jsonl"
+    path = tmp_path_factory.mktemp("stories") / "stories.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_decoder(tmp_path_factory.mktemp("decoder") / "llama", words=[*FILLER, "tell"])
+
+
 @pytest.mark.usefixtures("timed")
-def test_a_decoder_is_lowered_scored_in_bits_per_byte_and_timed(stories: Path, tmp_path: Path) -> None:
-    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
-    assert api.kind_of_model(base) == "generate"
+def test_a_decoder_is_lowered_scored_in_bits_per_byte_and_timed(stories: Path, llama: Path, tmp_path: Path) -> None:
+    assert api.kind_of_model(llama) == "generate"
     task = Task.of(stories, input="ask", target="say", kind="generate")
-    found = api.build(base, "lower", task, tmp_path / "small")
+    found = api.build(llama, "lower", task, tmp_path / "small")
     assert (found.format, found.runtime) == ("openvino", "openvino")
     assert artifacts.read(tmp_path / "small").manifest.kind == "generate"
     assert found.quality is not None
@@ -262,16 +294,17 @@ def test_a_decoder_is_lowered_scored_in_bits_per_byte_and_timed(stories: Path, t
     assert found.measurement is not None
     assert found.measurement.figures["decode_tokens_per_s_batch_8"].value > 0
     assert UserLedger().looks([id for id, side in UserLedger().sides().items() if side == "test"]) == []
+    assert found.before is not None
+    assert found.before.runtime == "pytorch"
     with pytest.raises(InputError, match="find for kind generate is not there yet"):
         api.find(task, tmp_path / "run")
 
 
 def test_a_decoder_is_a_plain_folder_for_others(
-    stories: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stories: Path, llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    base = tiny_decoder(tmp_path / "llama", words=[*FILLER, "tell"])
     task = Task.of(stories, input="ask", target="say", kind="generate")
-    api.build(base, "lower", task, tmp_path / "small")
+    api.build(llama, "lower", task, tmp_path / "small")
     api.export(tmp_path / "small", "hf", tmp_path / "hf")
     assert card_says(tmp_path / "hf", capsys).startswith("a prompt")
     api.export(tmp_path / "small", "gguf", tmp_path / "gguf", "q8_0")
@@ -316,6 +349,7 @@ def test_an_encoder_is_read_by_transformers_and_sentence_transformers(
     assert AutoModel.from_pretrained(tmp_path / "hf").config.num_hidden_layers == 2
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_lowered_encoder_is_exported_from_the_step_before(small: Callable[[str], Path], tmp_path: Path) -> None:
     path = small("finetune:1 > lower > calibrate:1.5(threshold=0)")
     found = api.export(path, "hf", tmp_path / "hf")
@@ -343,7 +377,7 @@ def test_an_encoder_becomes_onnx(
 @pytest.mark.parametrize(
     ("recipe", "to", "words"),
     [
-        ("finetune:1 > quantize(ranges=16)", "hf", "weights were changed there by quantize"),
+        ("finetune:1 > quantize:w8", "hf", "weights were changed there by quantize"),
         ("linear", "hf", "of format linear"),
         ("finetune:1", "pickle", "--to must be one of"),
     ],
@@ -354,6 +388,33 @@ def test_what_cannot_be_exported_says_why(
     with pytest.raises(InputError, match=words):
         api.export(small(recipe), to, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_factors_are_exported_as_nothing_else(
+    stories: Path, llama: Path, base: Path, task: Task, tmp_path: Path
+) -> None:
+    api.build(base, "finetune:1 > lowrank(texts=8)", task, tmp_path / "encoder")
+    written = Task.of(stories, input="ask", target="say", kind="generate")
+    api.build(llama, "lowrank(texts=8)", written, tmp_path / "decoder")
+    for path, to in (("encoder", "hf"), ("decoder", "hf"), ("decoder", "gguf")):
+        with pytest.raises(InputError, match="low-rank factors"):
+            api.export(tmp_path / path, to, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="factorisation was done by the model that it starts from"):
+        api.build(tmp_path / "decoder", "lowrank:0.3", written, tmp_path / "again")
+    with pytest.raises(InputError, match="cannot follow factorisation, which the model that it starts from did"):
+        api.build(tmp_path / "encoder", "sparsify", task, tmp_path / "again")
+
+
+@pytest.mark.usefixtures("timed")
+def test_a_gguf_file_is_scored_and_timed_one_text_at_a_time(stories: Path, llama: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    written = Task.of(stories, input="ask", target="say", kind="generate")
+    found = api.build(llama, "lower:gguf", written, tmp_path / "small")
+    assert found.runtime == "llamacpp"
+    assert found.measurement is not None
+    assert found.measurement.figures["decode_tokens_per_s_batch_1"].value > 0
+    assert "decode_tokens_per_s_batch_8" not in found.measurement.figures
 
 
 def test_tiny_decoders_are_shown_with_what_they_keep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
