@@ -10,9 +10,9 @@ from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-# A run of the tests is repeatable; HYPOTHESIS_PROFILE=fuzz looks for new examples.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("fuzz", derandomize=False)
+# A run of the tests is repeatable, also on a busy machine; HYPOTHESIS_PROFILE=fuzz looks for new examples.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("fuzz", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
