@@ -99,9 +99,9 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
     if task.reference == "finetune" or task.has_incumbent:
         add(BASELINE, [finetune], "pytorch", trunk=REFERENCE)
     if "encoder" in rungs:
-        for suffix, steps in _WIDTHS.items():
-            trimmed = [finetune, trim, openvino, *steps]
-            add(f"{REFERENCE}-trim{suffix}", trimmed, "openvino", trunk=REFERENCE)
+        for suffix, steps in _widths([finetune, trim, openvino], anatomy, facts):
+            add(f"{REFERENCE}-trim{suffix}", [finetune, trim, openvino, *steps], "openvino", trunk=REFERENCE)
+        for suffix, steps in _widths([finetune, openvino], anatomy, facts):
             if suffix:
                 add(f"{REFERENCE}{suffix}", [finetune, openvino, *steps], "openvino", trunk=REFERENCE)
     if "static" in rungs:
@@ -109,7 +109,7 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
     for depth in _depths(rungs, anatomy.layers):
         recipe = [finetune, Step("drop_layers", {"keep": depth}), trim, Step("distil")]
         trunk = f"student-{depth}"
-        for suffix, steps in _WIDTHS.items():
+        for suffix, steps in _widths([*recipe, openvino], anatomy, facts):
             add(f"{trunk}{suffix}", [*recipe, openvino, *steps], "openvino", trunk=trunk, halved=True)
     return Space(tuple(entries), facts)
 
@@ -117,8 +117,24 @@ def ladder(task: Task, config: Mapping[str, Any] | None, facts: DataFacts) -> Sp
 _WIDTHS: Mapping[str, list[Step]] = {
     "": [],
     "-w8": [Step("quantize", {"scheme": "w8"})],
+    "-w4": [Step("quantize", {"scheme": "w4", "embeddings": 4})],
     "-int8": [Step("quantize", {"scheme": "int8"})],
 }
+"""How a trunk's weights are stored. Int8 activations are tried for their speed, widths of weights alone for their bytes."""
+PAYS = 0.9
+"""A narrower width of weights is proposed where it is predicted to hold at most this share of the next wider one's bytes."""
+
+
+def _widths(recipe: list[Step], anatomy: Shape, facts: DataFacts) -> list[tuple[str, list[Step]]]:
+    """The widths that pay for what a recipe gives. 4 bits do not where a model's groups are no shorter than its rows."""
+    found: list[tuple[str, list[Step]]] = []
+    least = float("inf")
+    for suffix, steps in _WIDTHS.items():
+        weighs = estimate.weight_bytes(_follow([*recipe, *steps], anatomy, facts)[0])
+        if suffix in ("", "-int8") or weighs <= PAYS * least:
+            found.append((suffix, steps))
+            least = min(least, weighs)
+    return found
 
 
 def _rungs(task: Task) -> tuple[str, ...]:
