@@ -22,7 +22,7 @@ from pare.units import megabytes
 def command(path: Path, to: str, out: Path, width: str | None, as_json: bool) -> None:
     """Write a built model as a Hugging Face folder, an ONNX graph or a GGUF file, with a README of how to use it.
 
-    Weights that were quantised or factorised have no such form: export what was there before that step.
+    Quantised weights have no such form, and factors only that of onnx: export what was there before that step.
     """
     check_runs(path)
     found = api.export(path, to, out, width)
