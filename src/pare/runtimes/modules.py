@@ -27,9 +27,9 @@ def read_module(folder: Path, *, decoder: bool = False, pooler: bool = True, eag
     """The fp32 module of a folder in Hugging Face form: an encoder's backbone, or a decoder with its head.
 
     ``pooler`` is False where an encoder comes with one that nobody needs. ``eager`` picks attention as plain matrix
-    products; a model that bounds its attention's logits (Gemma 2) always has it, for transformers' fused attention leaves the
-    bound out. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read, and
-    InputError where its low-rank factors are not those that ``factors.json`` names.
+    products; a model that bounds its attention's logits (Gemma 2) always has it, for transformers' fused attention leaves
+    the bound out. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read,
+    and InputError where its low-rank factors are not those that ``factors.json`` names.
     """
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
