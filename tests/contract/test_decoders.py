@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the build extra is not installed")
+
+import torch
 
 from pare.errors import InputError, PareError
 from pare.families import DECODERS
@@ -79,13 +82,37 @@ def test_a_family_is_served_as_pytorch_runs_it(family: str, lowered: Callable[[s
         assert [*ours.generate(prompt, 20)] == [*theirs.generate(prompt, 20)]
 
 
-@pytest.mark.parametrize("family", ["gemma2", "gemma3_text"])
-def test_paged_attention_keeps_to_the_window(family: str, lowered: Callable[[str], Lowered], tmp_path: Path) -> None:
+def test_a_bound_on_attention_is_kept_by_every_runtime(tmp_path: Path) -> None:
+    """Gemma 2 squashes what softmax reads; transformers' fused attention, which it picks by itself, does not."""
+    from transformers import AutoModelForCausalLM
+
+    ctx = tiny_writing(tmp_path, "gemma2")
+    config = json.loads((ctx.base / "config.json").read_text())
+    (ctx.base / "config.json").write_text(json.dumps(config | {"attn_logit_softcapping": 1.0}))
+    _scale(ctx.base, "q_proj", 3000)
+    decoder = tiny_written(ctx, tmp_path / "decoder")
+    (tmp_path / "graph").mkdir()
+    graph = Lower().apply(decoder, ctx, tmp_path / "graph")
+    ids = torch.tensor([_writer(decoder).prompts.prompt(LONG)])
+    with torch.inference_mode():
+        eager, fused = (
+            AutoModelForCausalLM.from_pretrained(decoder.path, attn_implementation=kind)(ids).logits.numpy()
+            for kind in ("eager", "sdpa")
+        )
+    assert np.abs(eager - fused).max() > 0.01, "the bound matters here"
+    for artifact in (decoder, graph):
+        with _writer(artifact).session() as step:
+            mask = np.ones_like(ids.numpy())
+            found = step(ids.numpy(), mask, places(mask), ids.shape[1])
+        assert np.abs(found - eager).max() < 1e-4
+
+
+def test_paged_attention_keeps_to_the_window(lowered: Callable[[str], Lowered], tmp_path: Path) -> None:
     """OpenVINO GenAI rewrites attention for continuous batching, and knows a window by its mask's form alone."""
     genai = pytest.importorskip("openvino_genai", reason="openvino-genai is not installed")
     import openvino
 
-    graph = lowered(family).graph
+    graph = lowered("gemma3_text").graph
     for suffix in ("xml", "bin"):
         shutil.copyfile(graph.path / f"model.{suffix}", tmp_path / f"openvino_model.{suffix}")
     row = np.random.default_rng(0).integers(5, 200, 40)
@@ -173,18 +200,19 @@ def test_a_graph_that_differs_is_not_sealed_silently(llama: Lowered, tmp_path: P
 
     texts = [sample.text for sample in llama.ctx.train]
     shutil.copytree(llama.decoder.path, tmp_path / "changed")
-    _scale_head(tmp_path / "changed")
+    _scale(tmp_path / "changed", "norm", 1.1)
     changed = replace(llama.decoder, path=tmp_path / "changed")
     check(llama.decoder, llama.graph, texts, 1)
     with pytest.raises(PareError, match="does not lower faithfully"):
         check(changed, llama.graph, texts, 1)
 
 
-def _scale_head(folder: Path) -> None:
+def _scale(folder: Path, module: str, factor: float) -> None:
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / "model.safetensors")
-    save_file({name: w * (1.1 if "norm" in name else 1) for name, w in weights.items()}, folder / "model.safetensors")
+    scaled = {name: w * (factor if module in name else 1) for name, w in weights.items()}
+    save_file(scaled, folder / "model.safetensors", {"format": "pt"})
 
 
 def test_positions_that_grow_with_the_text_are_refused(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ CASES = {
     "llama-several-ends": Case("llama", {"eos_token_id": [1, 2]}),
     "qwen3-tied": Case("qwen3", {"tie_word_embeddings": True}),
     "gemma2-scaled": Case("gemma2", {"query_pre_attn_scalar": 3, "layer_types": [LOCAL, LOCAL, WHOLE]}),
+    "gemma2-bounded": Case("gemma2", {"attn_logit_softcapping": 0.5}),
     "gemma3-scaled": Case("gemma3_text", {"query_pre_attn_scalar": 3, "layer_types": [LOCAL, WHOLE, LOCAL]}),
     "gemma3-global": Case("gemma3_text", {"layer_types": [WHOLE] * 3}),
 }

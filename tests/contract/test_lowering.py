@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,39 +11,30 @@ import pytest
 
 pytest.importorskip("torch", reason="the build extra is not installed")
 
+from safetensors.numpy import load_file, save_file
+
 from pare.errors import InputError, PareError
 from pare.methods import method
+from pare.methods.base import BuildContext
 from pare.methods.lower import Lower, _check
 from pare.testing.contexts import tiny_context
 from pare.types import Artifact, Shape, Step
 
-
-def _encoder(folder: Path) -> Artifact:
-    out = folder / "encoder"
-    out.mkdir()
-    return method(Step("finetune", {"epochs": 0.2, "max_length": 32})).apply(None, tiny_context(folder), out)
+Made = Callable[[str], Artifact]
 
 
-def test_standard_output_stays_clean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    encoder = _encoder(tmp_path)
+def test_standard_output_stays_clean_and_no_machine_path_is_in_a_graph(
+    made: Made, context: BuildContext, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    graph = made("encoder")
     capfd.readouterr()
-    for name, step in (("ir", Step("lower")), ("onnx", Step("lower", {"to": "onnx"}))):
+    for name, step in (("onnx", Step("lower", {"to": "onnx"})), ("ir", Step("lower")), ("int8", Step("quantize"))):
         (tmp_path / name).mkdir()
-        artifact = method(step).apply(encoder, tiny_context(tmp_path), tmp_path / name)
-        if name == "ir":
-            (tmp_path / "int8").mkdir()
-            method(Step("quantize", {"ranges": 8})).apply(artifact, tiny_context(tmp_path), tmp_path / "int8")
+        parent = graph if name == "int8" else made("encoder")
+        graph = method(step).apply(parent, replace(context, dev=[], train=context.train[:16]), tmp_path / name)
+        for file in graph.manifest.files:
+            assert b"site-packages" not in (graph.path / file).read_bytes()
     assert capfd.readouterr().out == ""
-
-
-def test_no_machine_path_is_in_a_graph(tmp_path: Path) -> None:
-    for to in ("onnx", "openvino"):
-        (tmp_path / to).mkdir()
-    encoder = _encoder(tmp_path)
-    for to in ("onnx", "openvino"):
-        made = method(Step("lower", {"to": to})).apply(encoder, tiny_context(tmp_path), tmp_path / to)
-        for name in made.manifest.files:
-            assert b"site-packages" not in (made.path / name).read_bytes()
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
@@ -50,12 +43,11 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     assert Lower().reshape(Shape("bert", ()), None) == Shape("bert", ())  # type: ignore[arg-type]
 
 
-def test_a_graph_that_differs_is_not_sealed_silently(tmp_path: Path) -> None:
-    encoder = _encoder(tmp_path)
-    (tmp_path / "other").mkdir()
-    context = tiny_context(tmp_path, seed=3)
-    other = method(Step("finetune", {"epochs": 3.0, "max_length": 32})).apply(None, context, tmp_path / "other")
-    (tmp_path / "graph").mkdir()
-    graph = Lower().apply(other, context, tmp_path / "graph")
+def test_a_graph_that_differs_is_not_sealed_silently(made: Made, tmp_path: Path) -> None:
+    encoder = made("encoder")
+    shutil.copytree(encoder.path, tmp_path / "other")
+    head = load_file(encoder.path / "head.safetensors")
+    save_file({name: array + 0.1 for name, array in head.items()}, tmp_path / "other" / "head.safetensors")
+    _check(encoder, made("openvino"), ["card", "phone"], 1)
     with pytest.raises(PareError, match="does not lower faithfully"):
-        _check(replace(encoder), graph, ["card", "phone"], 1)
+        _check(replace(encoder, path=tmp_path / "other"), made("openvino"), ["card", "phone"], 1)

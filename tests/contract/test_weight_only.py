@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import openvino
@@ -22,7 +23,8 @@ def test_the_table_of_sensitivity_is_sealed(
     context: BuildContext, made: Callable[[str], Artifact], tmp_path: Path
 ) -> None:
     step = Step("quantize", {"scheme": "w4", "keep": 0.3, "rollback": False})
-    artifact = check_method(method(step), made("openvino"), made("openvino").manifest.shape, context, tmp_path)
+    fewer = replace(context, train=context.train[:12])
+    artifact = check_method(method(step), made("openvino"), made("openvino").manifest.shape, fewer, tmp_path)
     rows = json.loads((artifact.path / "sensitivity.json").read_text())
     assert "sensitivity.json" in artifact.manifest.files
     assert {"layer", "rows", "columns", "loss", "folds", "width"} == set(rows[0])

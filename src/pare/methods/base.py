@@ -15,6 +15,8 @@ from pare.types import Artifact, DataFacts, Kind, Sample, Shape
 
 MAX_LENGTH = 128
 """The tokens of a text that an encoder reads, unless a recipe says otherwise."""
+NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
+"""For methods whose shape depends on no data."""
 
 
 @dataclass(frozen=True)

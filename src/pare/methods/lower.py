@@ -7,22 +7,27 @@ graph is compared with the module it came from before it is sealed.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
-from pare.methods.base import BuildContext
+from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.gguf import Width, gguf_shape, lower_gguf
 from pare.methods.graphs import grid_conversion, write_onnx, write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
-from pare.runtimes import load
+from pare.runtimes import load, this_device
+from pare.runtimes.base import Engine
+from pare.runtimes.openvino import OpenVino
+from pare.runtimes.pytorch import PyTorch
 from pare.types import Artifact, DataFacts, Part, Shape
 
 if TYPE_CHECKING:
@@ -30,11 +35,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOKENIZER = "tokenizer.json"
-NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 TOLERANCE = 2e-3
 """The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
-ROUNDING = 0.1
-"""The same where values lie on grids: a difference in the last place can move one to the next point."""
+FLIPS = 0.04
+"""The share of roundings of inputs that a difference in the last place may move to the next point of their grid, where one
+that is moved moves others behind it. MiniLM's six layers, trained in int8, differ as if 0.011 were moved.
+"""
 
 Check = Callable[[Artifact, Artifact, Sequence[str], int], None]
 """Compares parent and child on texts, with so many threads; raises PareError where they differ."""
@@ -206,21 +212,47 @@ def _dynamic() -> tuple[dict[int, Any], dict[int, Any]]:
 
 
 def _check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int) -> None:
-    """Compares answers on padded batches and on single texts of several lengths, without what pads texts of fewer words."""
+    """Compares answers on padded batches and on single texts of several lengths, without what pads texts of fewer words.
+
+    A model on grids is compared without the rounding on the fly of weight-only layers, which no grid describes.
+    """
     texts = [*texts, "", "a", " ".join(texts)[:2000]]
-    theirs, ours = load(parent, "pytorch", threads), load(child, child.manifest.format, threads)
+    on_grids = parent.manifest.format == "encoder-qat"
+    ours = load(child, child.manifest.format, threads)
+    if on_grids:
+        ours = cast(Engine, OpenVino(group=0).load(child, this_device(), threads))
     single = [ours.logits([text])[0] for text in texts]
-    batch, expected = (
-        np.concatenate([row[: len(one)].ravel() for row, one in zip(engine.logits(texts), single, strict=True)])
-        for engine in (ours, theirs)
-    )
-    alone = np.concatenate([one.ravel() for one in single])
-    worst = float(np.abs([batch - expected, alone - expected]).max())
-    theirs.close()
-    ours.close()
-    tolerance = ROUNDING if parent.manifest.format == "encoder-qat" else TOLERANCE
-    if not worst <= tolerance * max(1.0, float(np.abs(expected).max())):
+
+    def batch(engine: Engine) -> NDArray[np.floating[Any]]:
+        rows = engine.logits(texts)
+        engine.close()
+        return np.concatenate([row[: len(one)].ravel() for row, one in zip(rows, single, strict=True)])
+
+    expected = batch(load(parent, "pytorch", threads))
+    found = np.stack([batch(ours), np.concatenate([one.ravel() for one in single])])
+    largest = float(np.abs(expected).max())
+    if on_grids:
+        plain = cast(Engine, PyTorch(rounds=False).load(parent, this_device(), threads))
+        differs = _spread(found - expected)
+        tolerance = TOLERANCE * largest + most_of_flips(_spread(batch(plain) - expected))
+    else:
+        differs, tolerance = float(np.abs(found - expected).max()), TOLERANCE * max(1.0, largest)
+    if not differs <= tolerance:
         raise PareError(
-            f"the {child.manifest.format} graph's logits differ from PyTorch's by {worst:.3g}, more than float arithmetic "
-            f"explains; this architecture does not lower faithfully: leave it out of the candidates"
+            f"the {child.manifest.format} graph's logits differ from PyTorch's by {differs:.3g} but another order of sums "
+            f"explains {tolerance:.3g}; this architecture does not lower faithfully: leave it out of the candidates"
         )
+
+
+def most_of_flips(rounding: float) -> float:
+    """How far flipped roundings may move logits, root mean square, where rounding itself moves them by ``rounding``.
+
+    Rounding to a step s leaves an error of variance s² / 12. Where a share f of the roundings goes to the next point, the
+    difference has variance f s². What follows treats both alike: their sizes in the logits are as sqrt(12 f) to 1.
+    """
+    return math.sqrt(12 * FLIPS) * rounding
+
+
+def _spread(differences: NDArray[np.floating[Any]]) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(differences, dtype=np.float64))))

@@ -23,15 +23,13 @@ from transformers.cache_utils import Cache
 
 from pare.errors import InputError, PareError
 from pare.methods.graphs import write_openvino
+from pare.methods.lower import TOLERANCE
 from pare.runtimes import load_generator
 from pare.runtimes.writing import FLOATS, Writer, left_padded, places
 from pare.types import Artifact
 
 if TYPE_CHECKING:
     import openvino
-
-TOLERANCE = 2e-3
-"""The largest difference of a logit, relative to the largest logit, that float arithmetic in another order explains."""
 
 LONGEST = 512
 """The most tokens of a text on which graph and module are compared."""

@@ -18,11 +18,10 @@ from msgspec import Meta
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import BuildContext
+from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.lineage import lineage
 from pare.types import Artifact, DataFacts, Part, Shape
 
-NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 STEP_BITS = 32
 
 

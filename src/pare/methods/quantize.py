@@ -23,7 +23,7 @@ from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import DECODERS, FAMILIES, family_of
 from pare.methods import weight_only
-from pare.methods.base import BuildContext
+from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.graphs import write_openvino
 from pare.methods.lineage import lineage
 from pare.methods.quiet import quiet
@@ -269,9 +269,6 @@ class Quantize:
         if width == 4 and group:
             return 4 + (20 if self.zero_points else 16) / group
         return float(width) if width > 8 else 8 + 16 / max(1, columns)
-
-
-NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 
 
 def rolled_back(model: Any, watch: Callable[[Any], float], least: float) -> tuple[Any, list[str]]:

@@ -27,23 +27,26 @@ def read_module(folder: Path, *, decoder: bool = False, pooler: bool = True, eag
     """The fp32 module of a folder in Hugging Face form: an encoder's backbone, or a decoder with its head.
 
     ``pooler`` is False where an encoder comes with one that nobody needs. ``eager`` picks attention as plain matrix
-    products. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read, and
-    InputError where its low-rank factors are not those that ``factors.json`` names.
+    products; a model that bounds its attention's logits (Gemma 2) always has it, for transformers' fused attention leaves
+    the bound out. Code that comes with a model is never run. Raises OSError or ValueError where the folder cannot be read,
+    and InputError where its low-rank factors are not those that ``factors.json`` names.
     """
     import torch
-    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options: dict[str, Any] = {} if pooler else {"add_pooling_layer": False}
-    if eager:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if eager or getattr(config, "attn_logit_softcapping", None):
         options["attn_implementation"] = "eager"
     kind = AutoModelForCausalLM if decoder else AutoModel
     ranks = read_ranks(folder)
     module: nn.Module
     module, info = kind.from_pretrained(
         folder,
+        config=config,
         local_files_only=True,
         dtype=torch.float32,
         trust_remote_code=False,

@@ -1,9 +1,10 @@
 """OpenVINO: how encoders are served, and decoders (``openvino_decoder``). Float arithmetic is f32, never bf16.
 
 OpenVINO's own default on a processor with bf16 units is to run an fp32 graph in bf16, which changes answers from machine
-to machine; it is switched off. Weight-only int8 layers quantise their inputs on the fly in groups of 32 values, where the
-processor has the units for it: without that they are no faster than fp32 (measured: 1.16 ms against 0.47 ms for a layer of
-width 384). ``facts`` says both. Latency and throughput hints made no difference at one request at a time.
+to machine; it is switched off. Weight-only layers, of 8 and of 4 bits, quantise their inputs on the fly in groups of 32
+values, where the processor has the units for it: without that they are no faster than fp32 (measured: 1.16 ms against
+0.47 ms for a layer of width 384 in 8 bits). ``facts`` says both. Latency and throughput hints made no difference at one
+request at a time.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ from pare.types import Artifact, Device, Support
 
 MODEL = "model.xml"
 TOKENIZER = "tokenizer.json"
+GROUP = 32
+"""How many inputs of a weight-only layer share a scale, where they are quantised on the fly."""
 
 
 class OpenVino:
-    """The runtime of the format ``openvino``, on the processor."""
+    """The runtime of the format ``openvino``, on the processor.
+
+    ``group``: how many inputs of a weight-only layer share a scale when they are quantised on the fly; 0 leaves them float.
+    """
 
     name = "openvino"
+
+    def __init__(self, group: int = GROUP) -> None:
+        self._group = group
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
         form = artifact.manifest.format
@@ -38,17 +47,18 @@ class OpenVino:
                 "serving an OpenVINO model needs openvino, which is absent: pip install openvino"
             ) from None
         manifest = artifact.manifest
+        on_the_fly = f"; inputs of weight-only layers in int8 by groups of {self._group}" if self._group else ""
         facts = {
             "runtime": f"openvino {openvino.__version__.split('-')[0]}",
-            "precision": "f32; int8 where the graph is quantised; inputs of weight-only int8 layers in int8 by groups of 32",
+            "precision": "f32; int8 where the graph is quantised" + on_the_fly,
             "threads": str(threads),
         }
         if manifest.kind == "generate":
             from pare.runtimes import openvino_decoder
 
-            return openvino_decoder.load(artifact, options(threads), facts)
+            return openvino_decoder.load(artifact, options(threads, self._group), facts)
         try:
-            compiled = openvino.Core().compile_model(str(artifact.path / MODEL), "CPU", options(threads))
+            compiled = openvino.Core().compile_model(str(artifact.path / MODEL), "CPU", options(threads, self._group))
         except RuntimeError as error:
             raise InputError(f"{artifact.path / MODEL} cannot be loaded ({str(error).splitlines()[0]})") from None
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
@@ -57,12 +67,12 @@ class OpenVino:
         return TextEngine(artifact, score, facts, call.close)
 
 
-def options(threads: int) -> dict[str, Any]:
+def options(threads: int, group: int = GROUP) -> dict[str, Any]:
     """Compile options: exact precision, so many threads, one request at a time, nothing cached on disk."""
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": "32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group),
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "CACHE_DIR": "",

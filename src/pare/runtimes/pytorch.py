@@ -22,9 +22,14 @@ FORMATS = ("encoder", "encoder-qat", "decoder")
 class PyTorch:
     """The runtime of the formats ``encoder`` and ``encoder-qat``, a Hugging Face backbone, a pooling and a linear head, and
     ``decoder``.
+
+    ``rounds``: whether the inputs of layers that were trained on grids are rounded, as the graph that will serve them does.
     """
 
     name = "pytorch"
+
+    def __init__(self, rounds: bool = True) -> None:
+        self._rounds = rounds
 
     def supports(self, artifact: Artifact, device: Device) -> Support:
         form = artifact.manifest.format
@@ -46,18 +51,21 @@ class PyTorch:
             from pare.runtimes import torch_decoder
 
             return torch_decoder.load(artifact, threads, facts)
-        infer = _forward(artifact.path, threads)
+        infer = _forward(artifact.path, threads, self._rounds)
         tokens = Tokens(artifact.path / TOKENIZER, manifest.max_length)
         return TextEngine(artifact, scorer(manifest.kind, manifest.labels, tokens, infer), facts)
 
 
-def _forward(folder: Path, threads: int) -> Infer:
+def _forward(folder: Path, threads: int, rounds: bool) -> Infer:
     """The backbone, pooling and head of a folder as one call."""
     import torch
 
     try:
-        backbone = read_module(folder).eval()
-        head = read_head(folder).eval()
+        backbone, head = (module.eval() for module in (read_module(folder), read_head(folder)))
+        if not rounds:
+            for module in (*backbone.modules(), *head.modules()):
+                if hasattr(module, "input_grid"):
+                    module.input_grid = None
         pooling = json.loads((folder / "pooling.json").read_bytes())["pooling"]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(

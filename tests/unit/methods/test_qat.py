@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pare.errors import InputError
 from pare.families import family_of
 from pare.methods import method
-from pare.methods.lower import Lower
+from pare.methods.lower import FLIPS, Lower, most_of_flips
 from pare.methods.qat import Qat
 from pare.methods.quantize import Quantize
 from pare.testing.conformance import weight_bytes
@@ -78,3 +79,13 @@ def test_a_model_is_quantised_once() -> None:
 def test_a_value_out_of_range_is_refused(params: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         method(Step("qat", params))  # type: ignore[arg-type]
+
+
+def test_flipped_roundings_move_less_than_is_allowed() -> None:
+    """A product's inputs on a grid of step 1, against the same with a share of them at the next point."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(400, 300)) * 30, rng.normal(size=(300, 50))
+    rounded = np.rint(x)
+    flipped = rounded + np.where(rng.random(x.shape) < FLIPS, rng.choice([-1.0, 1.0], x.shape), 0.0)
+    allowed = most_of_flips(float(np.std((rounded - x) @ weight)))
+    assert float(np.std((flipped - rounded) @ weight)) == pytest.approx(allowed, rel=0.05)
