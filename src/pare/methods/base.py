@@ -16,6 +16,9 @@ from pare.types import Artifact, DataFacts, Kind, Sample, Shape
 MAX_LENGTH = 128
 """The tokens of a text that an encoder reads, unless a recipe says otherwise."""
 
+TURN_LENGTH = 1024
+"""The tokens of a prompt with its answer that a decoder reads, unless a recipe says otherwise."""
+
 
 @dataclass(frozen=True)
 class BuildContext:
@@ -86,8 +89,8 @@ class Method(Protocol):
     where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
     runs (``methods/recipe.py``).
 
-    Two class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"), and
-    ``taught``, True where the method needs a teacher.
+    Three class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"),
+    ``taught``, True where the method needs a teacher, and ``undone``, the methods that would undo it if they came later.
     """
 
     @property

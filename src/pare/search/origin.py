@@ -9,7 +9,7 @@ from pathlib import Path
 from pare.artifacts import MANIFEST, Store, seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import BASE
+from pare.methods.base import BASE, TURN_LENGTH
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.methods.recipe import Start
 from pare.search import bases
@@ -21,8 +21,6 @@ TAUGHT_BY = ("encoder", "decoder")
 """The formats of models that can teach others."""
 DESCRIBED = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 """What a folder says of its tokenizer and its chats beside ``tokenizer.json``: exports write it on."""
-LENGTH = 1024
-"""The tokens of a prompt with its answer that a base decoder reads, where its positions reach that far."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def find_origin(model: str) -> Origin:
 
 def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
     """A base decoder as an artifact of format ``decoder``, in fp32 and one file, so that every method can work on it."""
-    key = f"base:{origin.key}:{LENGTH}:{sorted(versions_of(BUILDERS).items())}"
+    key = f"base:{origin.key}:{TURN_LENGTH}:{sorted(versions_of(BUILDERS).items())}"
     known = ledger.build(key)
     if known is not None and store.has(known[0]):
         return store.get(known[0])
@@ -100,7 +98,7 @@ def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
             format="decoder",
             labels=(),
             shape=shape,
-            max_length=min(LENGTH, shape.max_length),
+            max_length=min(TURN_LENGTH, shape.max_length),
             kind="generate",
             lineage={"parent": origin.name, "step": {"method": BASE, "params": {}}, "versions": versions_of(BUILDERS)},
         )
