@@ -275,6 +275,12 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
     once = getattr(made, "once", "")
     if once and once in way.done:
         raise InputError(f"{where}: {once} was done by {way.done[once]} and is done once; leave one of the two out")
+    for one in way.planned:
+        if step.method in getattr(methods.method(one.step), "undone", ()):
+            before = one.step.method
+            raise InputError(
+                f"{where}: would undo {before}, which came before it; put {before} after {step.method}, or leave it out"
+            )
     if getattr(made, "taught", False) and not way.taught:
         raise InputError(
             f"{where}: needs a teacher and there is none; put finetune before it, start from a trained model, "
