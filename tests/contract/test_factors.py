@@ -62,7 +62,7 @@ def outputs(folder: Path, decoder: bool) -> np.ndarray[Any, Any]:
 def test_the_factors_are_those_of_the_weights(tmp_path: Path) -> None:
     """At nearly the full rank that saves anything, and no whitening: B A is the truncated SVD; biases are the parent's."""
     parent, ctx = start(tmp_path, "bert")
-    made = step(parent, ctx, tmp_path / "out", "lowrank", ratio=0.6, whiten=False)
+    made = step(parent, ctx, tmp_path / "out", "lowrank", ratio=0.6, rule="uniform", whiten=False)
     before, after = (load_file(each.path / "model.safetensors") for each in (parent, made))
     path = "encoder.layer.1.intermediate.dense"
     rank = read_ranks(made.path)[path]
@@ -110,7 +110,7 @@ def test_a_quantised_factor_has_the_scales_that_the_shape_says(tmp_path: Path) -
     import openvino
 
     parent, ctx = start(tmp_path, "bert")
-    made = step(parent, ctx, tmp_path / "lowrank", "lowrank")
+    made = step(parent, ctx, tmp_path / "lowrank", "lowrank", rule="uniform")
     graph = step(made, ctx, tmp_path / "lower", "lower")
     small = step(graph, ctx, tmp_path / "quantize", "quantize", scheme="weight_only")
     ops = openvino.Core().read_model(str(small.path / "model.xml")).get_ordered_ops()
@@ -126,7 +126,7 @@ def test_a_quantised_factor_has_the_scales_that_the_shape_says(tmp_path: Path) -
 
 def test_what_is_factored_is_not_factored_or_pruned_again(tmp_path: Path) -> None:
     parent, ctx = start(tmp_path, "bert")
-    made = step(parent, ctx, tmp_path / "lowrank", "lowrank")
+    made = step(parent, ctx, tmp_path / "lowrank", "lowrank", rule="uniform")
     for name in ("lowrank", "sparsify"):
         with pytest.raises(InputError, match=f"{name} needs dense matrices.*leave one"):
             step(made, ctx, tmp_path / f"again-{name}", name)
@@ -160,6 +160,6 @@ PATH = "encoder.layer.0.output.dense"
 )
 def test_ranks_and_weights_that_differ_are_refused(change: Any, says: str, tmp_path: Path) -> None:
     parent, ctx = start(tmp_path, "bert")
-    folder = broken(step(parent, ctx, tmp_path / "lowrank", "lowrank"), change)
+    folder = broken(step(parent, ctx, tmp_path / "lowrank", "lowrank", rule="uniform"), change)
     with pytest.raises(InputError, match=says):
         load_encoder(folder)
