@@ -400,9 +400,9 @@ def test_factors_are_exported_as_nothing_else(
         with pytest.raises(InputError, match="low-rank factors"):
             api.export(tmp_path / path, to, tmp_path / "out")
         assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="factorisation was done by the model that it starts from"):
+    with pytest.raises(InputError, match="lowrank needs dense matrices"):
         api.build(tmp_path / "decoder", "lowrank:0.3", written, tmp_path / "again")
-    with pytest.raises(InputError, match="cannot follow factorisation, which the model that it starts from did"):
+    with pytest.raises(InputError, match="sparsify needs dense matrices"):
         api.build(tmp_path / "encoder", "sparsify", task, tmp_path / "again")
 
 

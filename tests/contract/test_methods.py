@@ -22,7 +22,7 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "prune": (Step("prune", {"ffn": 0.5, "heads": 0.5}), "encoder"),
     "trim_vocab": (Step("trim_vocab", {"tokens": 200}), "encoder"),
     "distil": (Step("distil", {"epochs": 1.0, "copies": 0}), "encoder"),
-    "lowrank": (Step("lowrank", {"ratio": 0.5}), "encoder"),
+    "lowrank": (Step("lowrank", {"ratio": 0.5, "rule": "uniform"}), "encoder"),
     "lowrank-budget": (Step("lowrank", {"ratio": 0.6, "rule": "budget"}), "encoder"),
     "lowrank-energy": (Step("lowrank", {"ratio": 0.8, "rule": "energy"}), "encoder"),
     "lowrank-plain": (Step("lowrank", {"ratio": 0.5, "whiten": False}), "encoder"),

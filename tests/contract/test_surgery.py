@@ -14,6 +14,7 @@ from pare.errors import InputError
 from pare.families import DECODERS, ENCODERS
 from pare.methods import method
 from pare.methods.base import BuildContext, Method
+from pare.runtimes.modules import read_ranks
 from pare.testing.conformance import check_surgery, data_facts
 from pare.testing.contexts import tiny_artifact, tiny_context, tiny_writing
 from pare.types import Artifact, Step
@@ -27,11 +28,13 @@ PRIMITIVES: dict[str, Step] = {
     "trim_vocab": Step("trim_vocab", {"min_uses": 1}),
     "prune-ffn": Step("prune", {"ffn": 0.5}),
     "prune-heads": Step("prune", {"ffn": 0.75, "heads": 0.5}),
+    "lowrank": Step("lowrank", {"ratio": 0.5}),
+    "sparsify": Step("sparsify"),
 }
 """A step for each way to cut. Vocabularies are cut to ``FEWER`` tokens than there are."""
 FEWER = 5
 
-FACTORED: frozenset[str] = frozenset()
+FACTORED = frozenset({"lowrank"})
 """Steps whose result transformers does not read."""
 
 
@@ -53,7 +56,16 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Patien
 def test_it_makes_what_it_says(name: str, family: str, patients: Callable[[str], Patient], tmp_path: Path) -> None:
     parent, ctx = patients(family)
     made = check_surgery(_method(name, parent), parent, ctx, tmp_path, plain=name not in FACTORED)
-    assert sum(p.elements for p in made.manifest.shape.parts) < sum(p.elements for p in parent.manifest.shape.parts)
+    size, was = (sum(part.elements for part in each.manifest.shape.parts) for each in (made, parent))
+    assert size == was if name == "sparsify" else size < was
+    if name == "lowrank":
+        lost = made.manifest.lineage["lost"]
+        assert 0 < lost["mean"] <= lost["most"] < 1
+        assert len(read_ranks(made.path)) > 0
+    if name == "sparsify":
+        held = made.manifest.lineage["sparsity"]
+        assert held["zeros"] == pytest.approx(0.5)
+        assert held["compressed_bytes"] < held["bytes"] == (made.path / "model.safetensors").stat().st_size
 
 
 def test_steps_compose(patients: Callable[[str], Patient], tmp_path: Path) -> None:
@@ -64,12 +76,10 @@ def test_steps_compose(patients: Callable[[str], Patient], tmp_path: Path) -> No
 
 
 def test_layers_of_factors_can_go_and_are_not_pruned(patients: Callable[[str], Patient], tmp_path: Path) -> None:
-    from pare.runtimes.modules import read_ranks
-
     for family in ("bert", "llama"):
         parent, ctx = patients(family)
         (tmp_path / family).mkdir()
-        thin = method(Step("lowrank", {"ratio": 0.5})).apply(parent, ctx, tmp_path / family)
+        thin = method(Step("lowrank", {"ratio": 0.5, "rule": "uniform"})).apply(parent, ctx, tmp_path / family)
         made = check_surgery(_method("drop_layers-listed", thin), thin, ctx, tmp_path / f"{family}-cut", plain=False)
         assert 0 < len(read_ranks(made.path)) < len(read_ranks(thin.path))
         with pytest.raises(InputError, match="put prune before lowrank"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from pare.errors import InputError
 from pare.families.base import Family, Sizes
+from pare.families.factors import refuse_factored
 from pare.types import Part, Shape
 
 FLAGS = ("attention_bias", "mlp_bias", "norm_bias")
@@ -20,6 +21,7 @@ def resized(shape: Shape, family: Family, *, inner: int, heads: int, kv_heads: i
 
     Raises InputError where the layers are not those of a whole model of the family (low-rank factors).
     """
+    refuse_factored("prune", shape, "put prune before lowrank")
     flags = _flags(shape, family)
     new = replace(shape, inner=inner, heads=heads, kv_heads=kv_heads, width=width)
     sizes = family.sizes(_config(new, family) | flags)
@@ -71,5 +73,5 @@ def _flags(shape: Shape, family: Family) -> dict[str, bool]:
             return flags
     raise InputError(
         f"prune needs the whole matrices of a {family.name} model but this one has other weights in its layers; "
-        f"put prune before lowrank and quantize"
+        f"put prune before quantize"
     )

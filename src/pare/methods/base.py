@@ -18,6 +18,9 @@ MAX_LENGTH = 128
 NO_FACTS = DataFacts(classes=0, rows=0, tokens_per_row=0.0)
 """For methods whose shape depends on no data."""
 
+TURN_LENGTH = 1024
+"""The tokens of a prompt with its answer that a decoder reads, unless a recipe says otherwise."""
+
 
 @dataclass(frozen=True)
 class BuildContext:
@@ -88,8 +91,8 @@ class Method(Protocol):
     where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
     runs (``methods/recipe.py``).
 
-    Three class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation");
-    ``before``, the ``once`` of steps that it cannot come after; and ``taught``, True where the method needs a teacher.
+    Three class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"),
+    ``taught``, True where the method needs a teacher, and ``undone``, the methods that would undo it if they came later.
     """
 
     @property

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from pare.artifacts import seal
 from pare.errors import InputError
+from pare.families import family_of
 from pare.methods.base import BuildContext
 from pare.methods.distil_decoder import Mode, distil_decoder
 from pare.methods.lineage import lineage
@@ -28,7 +29,8 @@ class Distil:
     """``alpha`` x KL at ``temperature`` + cross-entropy + ``hidden`` x cosine distance of the pooled states. Of several
     labels, divergence and entropy are those of each one's yes or no; where words are tagged, all is each word's own, and of
     decoders each token's. ``hidden`` is 1 for encoders and 0 for decoders where it is None; where student and teacher have
-    other widths, a projection is learnt for it and thrown away.
+    other widths, a projection is learnt for it and thrown away. ``temperature`` is 2 for encoders and 1 for decoders where
+    it is None: what counts of a decoder is its probabilities, of an encoder which is the largest.
 
     ``copies`` disturbed variants of every text join the texts (``training/augment.py``), those without a label too;
     ``epochs`` counts passes over all of these. So that unlabelled texts do not make the work explode, a pass holds ``most``
@@ -50,7 +52,7 @@ class Distil:
     copies: int = 4
     rate: float = 3e-4
     alpha: float = 4.0
-    temperature: float = 2.0
+    temperature: float | None = None
     hidden: float | None = None
     head_factor: float = 10.0
     train_embeddings: bool = True
@@ -68,16 +70,12 @@ class Distil:
     def __post_init__(self) -> None:
         for name in ("epochs", "rate", "temperature", "head_factor", "batch", "most"):
             value = getattr(self, name)
-            if value <= 0:
-                raise InputError(
-                    f"distil: {name} must be above 0 but is {value}; the default is {getattr(Distil, name)}"
-                )
+            if value is not None and value <= 0:
+                raise InputError(f"distil: {name} must be above 0 but is {value}; {_usual(name)}")
         for name in ("copies", "alpha", "hidden"):
             value = getattr(self, name)
             if value is not None and value < 0:
-                raise InputError(
-                    f"distil: {name} must be at least 0 but is {value}; the default is {getattr(Distil, name)}"
-                )
+                raise InputError(f"distil: {name} must be at least 0 but is {value}; {_usual(name)}")
 
     def passes(self, facts: DataFacts) -> float:
         """Texts trained on, in units of the train side. To sample a row is a forward pass, a third of training on it."""
@@ -93,7 +91,11 @@ class Distil:
         return taken, min(self.copies * (rows + taken), most - rows - taken)
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The parent's anatomy: training changes values only. Exact."""
+        """The parent's anatomy: training changes values only. Exact. Raises InputError where an encoder has no such mode."""
+        if self.mode != "logits" and not family_of({"model_type": shape.family}).decoder:
+            raise InputError(
+                f"distil: mode must be logits for an encoder but is {self.mode}; the others are for decoders"
+            )
         return shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
@@ -105,10 +107,7 @@ class Distil:
             )
         if parent.manifest.format == "decoder":
             return distil_decoder(self, parent, ctx, out)
-        if self.mode != "logits":
-            raise InputError(
-                f"distil: mode must be logits for an encoder but is {self.mode}; the others are for decoders"
-            )
+        self.reshape(parent.manifest.shape, DataFacts(classes=0, rows=0, tokens_per_row=0.0))
         import torch
 
         from pare.training.augment import augment
@@ -139,7 +138,7 @@ class Distil:
             torch.from_numpy(logits),
             torch.cat([torch.from_numpy(outputs.pooled) for outputs in known]),
             alpha=self.alpha,
-            temperature=self.temperature,
+            temperature=self.temperature or 2.0,
             hidden=1.0 if self.hidden is None else self.hidden,
             kind=parent.manifest.kind,
             projection=projection,
@@ -173,3 +172,9 @@ class Distil:
             kind=parent.manifest.kind,
             lineage={**lineage(self, "distil", parent, ctx, len(unlabelled)), "teacher": ctx.teacher.id},
         )
+
+
+def _usual(name: str) -> str:
+    """What a user may do who set a value out of range."""
+    usual = getattr(Distil, name)
+    return f"leave {name} out" if usual is None else f"the default is {usual}"

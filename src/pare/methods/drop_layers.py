@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from pare.errors import InputError
 from pare.families import Family, family_of, read_config
+from pare.families.factors import dense, is_factored, unknown
 from pare.families.layers import config_of_layers, layer_kinds
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
@@ -54,8 +55,12 @@ class DropLayers:
             _listed(self.layers)
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The parts without the dropped layers. Exact, unless influence chooses among layers of different sizes."""
+        """The parts without the dropped layers. Exact, unless influence chooses among layers of different sizes, or
+        a budget of ranks is spread among them in a way that is not known yet.
+        """
         family = family_of({"model_type": shape.family})
+        if is_factored(shape) and not shape.exact:
+            shape = unknown(dense(shape, family), family)
         layers = self._planned(family, shape.layers)
         new = _shape_of_layers(shape, layers)
         free = [_weights_of(shape, i) for i in range(1 if family.fixed_first else 0, shape.layers)]

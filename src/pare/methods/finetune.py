@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pare.errors import InputError
+from pare.families import family_of
 from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
 from pare.methods.source import finish, lesson, load, needs, source_of
@@ -25,9 +26,9 @@ class Finetune:
     an encoder's head learns at 30 times that.
 
     ``hide`` is the share of an encoder's tokens replaced by the mask token in training, in place of dropout: 0.1 where it is
-    None. ``max_length`` in tokens: longer texts are cut; None is 128 for an encoder, 512 for a decoder, and what the parent
-    has. ``train_embeddings``: word embeddings learn too; None means those of decoders and of models that have learnt nothing
-    yet (``student``), while a pretrained encoder's stay as they are.
+    None. ``max_length`` in tokens: longer texts are cut; None is what the parent has, 128 for a base encoder and 1,024 for a
+    base decoder. ``train_embeddings``: word embeddings learn too; None means those of decoders and of models that have
+    learnt nothing yet (``student``), while a pretrained encoder's stay as they are.
     Raises InputError where a value is out of range, and where a decoder is to have tokens hidden.
     """
 
@@ -57,7 +58,13 @@ class Finetune:
             raise InputError(f"finetune: max_length must be at least 3 but is {self.max_length}; 128 is usual")
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The parent's anatomy: training changes values only. Exact."""
+        """The parent's anatomy: training changes values only. Exact. Raises InputError where a decoder is to have tokens
+        hidden.
+        """
+        if self.hide and family_of({"model_type": shape.family}).decoder:
+            raise InputError(
+                f"finetune: hide must be 0 for a decoder, which reads from the left, but is {self.hide}; leave it out"
+            )
         return shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
@@ -69,10 +76,7 @@ class Finetune:
         from pare.training.trainer import Schedule, train
 
         source = source_of(parent, ctx, self.max_length)
-        if source.decoder and self.hide:
-            raise InputError(
-                f"finetune: hide must be 0 for a decoder, which reads from the left, but is {self.hide}; leave it out"
-            )
+        self.reshape(source.shape, DataFacts(classes=0, rows=0, tokens_per_row=0.0))
         model = load(source, ctx.seed)
         rows, targets = lesson(source, ctx)
         learns = self.train_embeddings

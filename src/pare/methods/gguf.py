@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.families import FAMILIES, family_of, read_config
+from pare.families.factors import is_factored
 from pare.methods.base import BuildContext
 from pare.methods.gguf_vocab import Vocabulary, read_vocabulary
 from pare.methods.gguf_weights import ARCHITECTURES, sizes_of, tensors_of
@@ -47,7 +48,11 @@ def width_of(name: str, columns: int, width: Width) -> Width:
 
 
 def gguf_shape(shape: Shape, width: Width) -> Shape:
-    """The anatomy of the file: matrices at the bits of their width, norms and biases at 32."""
+    """The anatomy of the file: matrices at the bits of their width, norms and biases at 32. Raises InputError where they are
+    low-rank factors, for which GGUF has no names.
+    """
+    if is_factored(shape):
+        raise InputError("GGUF has no place for low-rank factors but the matrices are factored; use lower:openvino")
     family = family_of({"model_type": shape.family})
     cells: dict[str, float] = {}
     for matrix in family.matrices(shape):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import Family, family_of, read_config
+from pare.families.factors import refuse_factored
 from pare.methods.base import BuildContext
 from pare.methods.lineage import lineage
-from pare.runtimes.modules import read_ranks
 from pare.types import Artifact, Shape
 
 if TYPE_CHECKING:
@@ -38,10 +38,7 @@ class Layers:
         source = parent or ctx.teacher
         if source is None:
             raise InputError(f"{method} needs a trained model but there is none; put finetune or distil before it")
-        if read_ranks(source.path):
-            raise InputError(
-                f"{method} needs dense matrices but lowrank has factored them; put {method} before lowrank"
-            )
+        refuse_factored(method, source.manifest.shape)
         try:
             import transformers  # noqa: F401
 

@@ -84,10 +84,6 @@ class Lower:
     def gives(self) -> str:
         return self.to
 
-    @property
-    def before(self) -> str:
-        return "factorisation" if self.to == "gguf" else ""
-
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """The same parts: fp32 in, fp32 out, but for GGUF's matrices, and integers for what was trained on grids."""
         if self.to == "gguf":

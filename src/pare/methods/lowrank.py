@@ -12,20 +12,21 @@ U is orthonormal, so B = U and A = U^T W: the scales are in the rows of A, where
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from pare.families import Family, family_of
+from pare.families import family_of
+from pare.families.factors import factored, most, refuse_factored, unknown, within
 from pare.methods.base import BuildContext
 from pare.methods.layers import Layers
-from pare.types import Artifact, DataFacts, Part, Shape
+from pare.types import Artifact, DataFacts, Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,13 +49,13 @@ class Truncation(NamedTuple):
     @property
     def most(self) -> int:
         """The largest rank that saves an element."""
-        return (self.rows * self.columns - 1) // (self.rows + self.columns)
+        return most(self.rows, self.columns)
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """``ratio`` is the share that is kept, by ``rule``: ``uniform`` of each matrix's elements, ``budget`` of all matrices'
-    elements together, ranks being chosen where they lose least, ``energy`` of each matrix's squared outputs.
+    """``ratio`` is the share that is kept, by ``rule``: ``budget`` of all matrices' elements together, ranks being chosen
+    where they lose least, ``uniform`` of each matrix's elements, ``energy`` of each matrix's squared outputs.
 
     ``whiten``: outputs are those on ``texts`` train texts, drawn by the seed; without it, on white noise (plain SVD).
     A matrix stays dense where its rank would save nothing.
@@ -63,26 +64,31 @@ class LowRank:
 
     takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
-    once: ClassVar[str] = "factorisation"
 
     ratio: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    rule: Literal["uniform", "budget", "energy"] = "uniform"
+    rule: Literal["budget", "uniform", "energy"] = "budget"
     whiten: bool = True
     texts: Annotated[int, Meta(ge=1)] = 512
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The factors in the place of the matrices: exact where the rule is ``uniform``, else an upper bound."""
+        """The factors in the place of the matrices: exact where the rule is ``uniform``, else an upper bound, which a
+        ``budget`` fills but for less than one direction of a matrix. Raises InputError where they are factors already.
+        """
+        refuse_factored("lowrank", shape)
         family = family_of({"model_type": shape.family})
         if self.rule == "energy":
-            return replace(shape, exact=False)
-        more = 0 if self.rule == "uniform" else 1
+            return unknown(shape, family)
+        sizes = [(m.rows, m.columns) for m in family.matrices(shape)]
+        if self.rule == "budget":
+            whole = sum(rows * columns for rows, columns in sizes)
+            least = sum(rows + columns if most(rows, columns) else rows * columns for rows, columns in sizes)
+            return within(shape, family, shape.layers * max(math.ceil(self.ratio * whole), least))
         ranks = {
-            (layer, matrix.path): uniform_rank(matrix.rows, matrix.columns, self.ratio, more)
+            (layer, matrix.path): uniform_rank(matrix.rows, matrix.columns, self.ratio)
             for layer in range(shape.layers)
             for matrix in family.matrices(shape)
         }
-        made = factored(shape, family, ranks)
-        return replace(made, exact=shape.exact and self.rule == "uniform")
+        return factored(shape, family, ranks)
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Factorises a copy of the parent. Raises MissingExtra without torch and transformers."""
@@ -101,7 +107,7 @@ class LowRank:
                 _put(opened.layers[number], path, found[number, path].basis[:, :rank])
         opened.save(out)
         shape = factored(opened.parent.manifest.shape, opened.family, ranks)
-        return opened.seal(self, "lowrank", shape, ctx, out)
+        return opened.seal(self, "lowrank", shape, ctx, out, lost=_lost(found, ranks))
 
     def _ranks(self, matrices: Sequence[Truncation]) -> list[int]:
         """The rank of each matrix, 0 where it stays dense."""
@@ -127,11 +133,9 @@ def truncation(weight: Array, moments: Array | None = None) -> Truncation:
     return Truncation(rows, columns, np.maximum(values[::-1], 0.0), frame @ vectors[:, ::-1])
 
 
-def uniform_rank(rows: int, columns: int, ratio: float, more: int = 0) -> int:
-    """The rank whose two factors hold ``ratio`` of a matrix's elements (at least 1, plus ``more``), or 0 where that saves
-    nothing.
-    """
-    return _saving(max(1, int(ratio * rows * columns / (rows + columns))) + more, rows, columns)
+def uniform_rank(rows: int, columns: int, ratio: float) -> int:
+    """The rank whose two factors hold ``ratio`` of a matrix's elements (at least 1), or 0 where that saves nothing."""
+    return _saving(max(1, int(ratio * rows * columns / (rows + columns))), rows, columns)
 
 
 def energy_rank(matrix: Truncation, share: float) -> int:
@@ -189,7 +193,21 @@ def _saving(rank: int, rows: int, columns: int) -> int:
     return rank if rank * (rows + columns) < rows * columns else 0
 
 
-# -- modules and shapes -----------------------------------------------------------------------------------------------
+def _lost(matrices: Mapping[Place, Truncation], ranks: Mapping[Place, int]) -> dict[str, Any]:
+    """What the lineage says: the share of its energy that a matrix lost, on average, and of the one that lost most."""
+    shares = {
+        place: float(matrix.energy[ranks[place] :].sum() / (matrix.energy.sum() or 1.0)) if ranks[place] else 0.0
+        for place, matrix in matrices.items()
+    }
+    layer, path = worst = max(shares, key=lambda place: shares[place])
+    return {
+        "mean": round(sum(shares.values()) / len(shares), 6),
+        "most": round(shares[worst], 6),
+        "matrix": f"layers.{layer}.{path}",
+    }
+
+
+# -- modules ----------------------------------------------------------------------------------------------------------
 
 
 def _weight(layer: nn.Module, path: str) -> Array:
@@ -207,20 +225,3 @@ def _put(layer: nn.Module, path: str, basis: Array) -> None:
     with torch.no_grad():
         made.expand.weight.copy_(torch.from_numpy(np.ascontiguousarray(basis)))
         made.reduce.weight.copy_(torch.from_numpy(reduced))
-
-
-def factored(shape: Shape, family: Family, ranks: Mapping[Place, int]) -> Shape:
-    """The shape with matrices of these ranks, 0 where they stay dense."""
-
-    def smaller(part: Part) -> Part:
-        match = re.fullmatch(r"layers\.(\d+)\.(attention|ffn)", part.name)
-        if match is None:
-            return part
-        mine = [(m, ranks[int(match[1]), m.path]) for m in family.matrices(shape) if m.part == match[2]]
-        saved = sum(m.rows * m.columns - rank * (m.rows + m.columns) for m, rank in mine if rank)
-        flops = part.flops_per_token - 2.0 * saved
-        return replace(
-            part, elements=part.elements - saved, flops_per_token=flops, rows=sum(m.rows + k for m, k in mine)
-        )
-
-    return replace(shape, parts=tuple(map(smaller, shape.parts)))

@@ -48,7 +48,6 @@ class Prune:
 
     takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
-    before: ClassVar[str] = "factorisation"
 
     ffn: Annotated[float, Meta(gt=0, le=1)] = 0.5
     heads: Annotated[float, Meta(gt=0, le=1)] = 1.0

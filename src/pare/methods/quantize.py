@@ -22,6 +22,7 @@ from msgspec import Meta
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import DECODERS, FAMILIES, family_of
+from pare.families.factors import is_factored
 from pare.methods import weight_only
 from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.graphs import write_openvino
@@ -106,7 +107,8 @@ class Quantize:
         self._check(shape)
         if self.scheme in ("w8", "w4"):
             parts = tuple(self._part(part, shape) for part in shape.parts)
-            return replace(shape, parts=parts, exact=shape.exact and not self.keep)
+            known = not self.keep and not (self.scheme == "w4" and is_factored(shape))
+            return replace(shape, parts=parts, exact=shape.exact and known)
         return replace(shape, parts=tuple(_eight_bits(part, shape.width) for part in shape.parts))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
@@ -251,7 +253,8 @@ class Quantize:
         products = (part.flops_per_token or part.flops_per_request) / 2
         if not products:
             return part
-        width = self.head if part.name == "head" else 8 if self.scheme == "w8" else 4
+        # Which ranks have groups of 4 bits is not known: those that have none stay at 8.
+        width = self.head if part.name == "head" else 8 if self.scheme == "w8" or part.rows else 4
         sizes = _sizes(part, shape, products)
         keep = self.keep if part.name.startswith("layers.") else 0.0
         wider = weight_only.WIDER.get(width, width)
@@ -306,6 +309,8 @@ def _quantises_activations(op: Any) -> bool:
 def _sizes(part: Part, shape: Shape, products: float) -> list[tuple[float, int]]:
     """Rows and columns of a part's matrices; as one of the model's width where the family's do not have its products."""
     kind = part.name.rpartition(".")[2]
+    if part.rows:
+        return [(part.rows, round(products / part.rows))]
     if part.name.startswith("layers.") and shape.family in FAMILIES:
         each = family_of({"model_type": shape.family}).matrices(shape)
         sizes: list[tuple[float, int]] = [(m.rows, m.columns) for m in each if m.part == kind]

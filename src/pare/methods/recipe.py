@@ -191,7 +191,7 @@ class Start:
     """What a recipe starts from: the ``format`` of an artifact, or ``BASE`` for an encoder without a head.
 
     ``taught``: there is a teacher already; a ``finetune`` that comes first makes one. ``done``: what may be done once and is
-    done (``quantisation``, ``factorisation``).
+    done (``quantisation``).
     """
 
     format: str
@@ -278,11 +278,12 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
     once = getattr(made, "once", "")
     if once and once in way.done:
         raise InputError(f"{where}: {once} was done by {way.done[once]} and is done once; leave one of the two out")
-    later = getattr(made, "before", "")
-    if later and later in way.done:
-        raise InputError(
-            f"{where}: cannot follow {later}, which {way.done[later]} did; put it before, or leave one out"
-        )
+    for one in way.planned:
+        if step.method in getattr(methods.method(one.step), "undone", ()):
+            before = one.step.method
+            raise InputError(
+                f"{where}: would undo {before}, which came before it; put {before} after {step.method}, or leave it out"
+            )
     if getattr(made, "taught", False) and not way.taught:
         raise InputError(
             f"{where}: needs a teacher and there is none; put finetune before it, start from a trained model, "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import MAX_LENGTH, BuildContext
+from pare.methods.base import MAX_LENGTH, TURN_LENGTH, BuildContext
 from pare.types import Artifact, Kind, Sample, Shape
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pare.training.decoder import Decoder
     from pare.training.model import Encoder
 
-TURN_LENGTH = 512
-"""The tokens of a prompt with its answer that a decoder reads, unless a recipe says otherwise."""
 SCRATCH = "student"
 """The method whose models have learnt nothing yet."""
 

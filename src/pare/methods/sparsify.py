@@ -16,6 +16,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from pare.errors import InputError
+from pare.families import family_of
+from pare.families.factors import refuse_factored
 from pare.methods.base import BuildContext
 from pare.methods.layers import Layers
 from pare.runtimes.modules import WEIGHTS
@@ -34,13 +36,13 @@ class Sparsify:
     ``by`` is what makes a weight small: its ``magnitude``, or magnitude times the norm of its input over ``texts`` train
     texts, drawn by the seed (``wanda``; Sun et al. 2023, arXiv:2306.11695, equation 1). ``among`` says which weights are
     compared: those of an output's ``row``, of a ``matrix``, or (``2:4``) four neighbours in a row, of which two become zero,
-    the pattern of sparse tensor cores.
+    the pattern of sparse tensor cores. Methods that train or mix weights fill the zeros again: they must come before.
     Raises InputError where the parent is none or factored, or the pattern fits neither the share nor a matrix.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     gives: ClassVar[str] = ""
-    before: ClassVar[str] = "factorisation"
+    undone: ClassVar[tuple[str, ...]] = ("finetune", "student", "lora", "distil", "qat", "prune", "lowrank")
 
     share: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     by: Literal["wanda", "magnitude"] = "wanda"
@@ -54,7 +56,13 @@ class Sparsify:
             )
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """The parent's anatomy: zeros weigh what other weights do. Exact."""
+        """The parent's anatomy: zeros weigh what other weights do. Exact. Raises InputError where it is factored, or ``2:4``
+        does not fit a matrix.
+        """
+        refuse_factored("sparsify", shape)
+        if self.among == "2:4":
+            for matrix in family_of({"model_type": shape.family}).matrices(shape):
+                _fits(matrix.columns)
         return shape
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
@@ -89,15 +97,20 @@ def keep(
     """
     rows, columns = weight.shape
     group = {"row": columns, "matrix": rows * columns, "2:4": 4}[among]
-    if among == "2:4" and columns % group:
-        raise InputError(
-            f"sparsify: 2:4 needs rows of a multiple of 4 weights but a matrix has {columns}; leave it out"
-        )
+    if among == "2:4":
+        _fits(columns)
     scores = np.abs(weight) * (1.0 if norms is None else norms)
     order = np.argsort(scores.reshape(-1, group), axis=1, kind="stable")
     kept = np.ones(order.shape, dtype=bool)
     np.put_along_axis(kept, order[:, : round(share * group)], False, axis=1)
     return kept.reshape(rows, columns)
+
+
+def _fits(columns: int) -> None:
+    if columns % 4:
+        raise InputError(
+            f"sparsify: 2:4 needs rows of a multiple of 4 weights but a matrix has {columns}; leave it out"
+        )
 
 
 def _bytes(file: Path) -> dict[str, int]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from pare.errors import InputError
 from pare.families import Family, family_of, read_config
+from pare.families.factors import dense
 from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
 from pare.methods.source import Source, finish, needs, source_of
@@ -42,6 +43,7 @@ class Student:
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """The parts scaled: matrices by both their sides, all else by the width. Exact where heads keep their size."""
+        shape = dense(shape, family_of({"model_type": shape.family}))
         new = self._sizes(shape)
         before, after, ratio = _products(shape), _products(new), new.width / shape.width
         parts = []

@@ -9,10 +9,10 @@ from pathlib import Path
 from pare.artifacts import MANIFEST, Store, seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
-from pare.methods.base import BASE
+from pare.methods.base import BASE, TURN_LENGTH
 from pare.methods.lineage import BUILDERS, versions_of
 from pare.methods.recipe import Start
-from pare.runtimes.modules import FACTORS, GRIDS
+from pare.runtimes.modules import GRIDS
 from pare.search import bases
 from pare.search.study import LEDGER, TASK, artifact_at
 from pare.store import Ledger
@@ -22,8 +22,6 @@ TAUGHT_BY = ("encoder", "decoder")
 """The formats of models that can teach others."""
 DESCRIBED = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 """What a folder says of its tokenizer and its chats beside ``tokenizer.json``: exports write it on."""
-LENGTH = 1024
-"""The tokens of a prompt with its answer that a base decoder reads, where its positions reach that far."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def find_origin(model: str) -> Origin:
 
 def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
     """A base decoder as an artifact of format ``decoder``, in fp32 and one file, so that every method can work on it."""
-    key = f"base:{origin.key}:{LENGTH}:{sorted(versions_of(BUILDERS).items())}"
+    key = f"base:{origin.key}:{TURN_LENGTH}:{sorted(versions_of(BUILDERS).items())}"
     known = ledger.build(key)
     if known is not None and store.has(known[0]):
         return store.get(known[0])
@@ -101,7 +99,7 @@ def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
             format="decoder",
             labels=(),
             shape=shape,
-            max_length=min(LENGTH, shape.max_length),
+            max_length=min(TURN_LENGTH, shape.max_length),
             kind="generate",
             lineage={"parent": origin.name, "step": {"method": BASE, "params": {}}, "versions": versions_of(BUILDERS)},
         )
@@ -113,5 +111,4 @@ def take_in(origin: Origin, ledger: Ledger, store: Store) -> Artifact:
 def _done(manifest: Manifest) -> tuple[str, ...]:
     """What may be done once and was done, as far as the files show it."""
     quantised = any(part.bits < 16 for part in manifest.shape.parts)
-    done = {"quantisation": quantised or GRIDS in manifest.files, "factorisation": FACTORS in manifest.files}
-    return tuple(word for word, was in done.items() if was)
+    return ("quantisation",) if quantised or GRIDS in manifest.files else ()

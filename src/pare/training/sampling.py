@@ -6,11 +6,13 @@ the batches are answers that the student samples while it learns, so that it is 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pare.training.batching import Batch, TokenRows, pad
@@ -78,7 +80,7 @@ def _ended(row: list[int], ends: tuple[int, ...]) -> list[int]:
 
 class Asked:
     """``alpha`` x KL at ``temperature`` from a ``teacher`` that reads every batch, + cross-entropy of the tokens that have a
-    target + ``hidden`` x cosine distance of the states.
+    target + ``hidden`` x cosine distance of the states. ``tokens``: see ``likely_tokens``.
     """
 
     def __init__(
@@ -90,9 +92,11 @@ class Asked:
         temperature: float,
         hidden: float,
         projection: nn.Module | None = None,
+        tokens: NDArray[np.int64] | None = None,
     ) -> None:
         self.targets = targets
         self.teacher = teacher
+        self.tokens = None if tokens is None else torch.from_numpy(tokens)
         self.alpha = alpha
         self.temperature = temperature
         self.hidden = hidden
@@ -100,9 +104,10 @@ class Asked:
 
     def __call__(self, output: Output, batch: Batch) -> Tensor:
         with torch.no_grad(), autocast():
-            told = self.teacher.answers(batch)
-        width = min(output.logits.shape[1], told.logits.shape[1])
-        found, soft = (logits[:, :width] / self.temperature for logits in (output.logits, told.logits))
+            told = self.teacher.answers(batch if self.tokens is None else replace(batch, ids=self.tokens[batch.ids]))
+        known = told.logits if self.tokens is None else told.logits[:, self.tokens]
+        width = min(output.logits.shape[1], known.shape[1])
+        found, soft = (logits[:, :width] / self.temperature for logits in (output.logits, known))
         kl = F.kl_div(F.log_softmax(found, dim=1), F.softmax(soft, dim=1), reduction="batchmean")
         loss = self.alpha * self.temperature**2 * kl
         numbers = torch.from_numpy(batch.answers)

@@ -12,6 +12,7 @@ whole one, and equal to it where the rest is one token.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,18 +59,23 @@ def likely_tokens(
     cache: Path,
     threads: int,
     progress: Progress,
+    tokens: NDArray[np.int64] | None = None,
 ) -> Likely:
     """What an artifact of format ``decoder`` would say at each token of turns, from ``cache`` where that is known.
 
-    ``vocabulary`` is the student's: logits beyond it are left out. ``top`` is at most one less.
+    ``vocabulary`` is the student's: logits beyond it are left out. ``top`` is at most one less. ``tokens``, (vocabulary,),
+    are the teacher's ids of the student's tokens where they are others: it reads these, and no token but these counts.
     """
     top = min(top, vocabulary - 1)
-    path = cache / f"tokens-{_key(teacher, rows, top, vocabulary, temperature, states)}.safetensors"
+    if tokens is not None:
+        rows = replace(rows, ids=tokens[rows.ids])
+    path = cache / f"tokens-{_key(teacher, rows, top, vocabulary, temperature, states, tokens)}.safetensors"
     if path.is_file():
         return Likely(**load_file(path))
     torch.set_num_threads(threads)
     model = Decoder(load_decoder(teacher.path)).eval()
     width = min(vocabulary, model.vocabulary)
+    picked = slice(width) if tokens is None else torch.from_numpy(tokens)
     top = min(top, width - 1)
     kept = Likely(
         np.zeros((rows.answers, top), dtype=np.uint16 if width <= 2**16 else np.uint32),
@@ -84,7 +90,7 @@ def likely_tokens(
             found = model.states(batch)
         for at in range(0, len(batch.answers), AT_ONCE):
             with torch.inference_mode(), autocast():
-                logits = model.logits(found[at : at + AT_ONCE])[:, :width]
+                logits = model.logits(found[at : at + AT_ONCE])[:, picked]
             numbers = batch.answers[at : at + AT_ONCE]
             ids = logits.topk(top, dim=1).indices
             logs = outcomes(logits / temperature, ids).numpy()
@@ -144,7 +150,8 @@ class LikelyTokens:
 
 def _key(teacher: Artifact, rows: TokenRows, *rest: Any) -> str:
     assert rows.words is not None, "rows of turns"
-    hashed = hashlib.sha256(msgspec.json.encode([teacher.id, *rest]))
-    for array in (rows.ids, rows.starts, rows.words):
+    *plain, tokens = rest
+    hashed = hashlib.sha256(msgspec.json.encode([teacher.id, *plain]))
+    for array in (rows.ids, rows.starts, rows.words, *([] if tokens is None else [tokens])):
         hashed.update(array.tobytes())
     return hashed.hexdigest()[:24]

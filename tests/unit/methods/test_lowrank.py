@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from pare.errors import InputError
 from pare.families import FAMILIES, family_of
+from pare.families.factors import dense, factored, is_factored
 from pare.methods import method
 from pare.methods.lowrank import LowRank, Truncation, budget_ranks, energy_rank, truncation, uniform_rank
-from pare.planner.estimate import weight_bytes
+from pare.planner.estimate import parameters, weight_bytes
 from pare.types import DataFacts, Part, Shape, Step
 
 FACTS = DataFacts(classes=3, rows=60, tokens_per_row=10)
@@ -140,6 +142,7 @@ def test_a_budget_leaves_dense_what_cannot_be_cut_and_cuts_what_can() -> None:
     assert 1 <= ranks[1] <= 4
 
 
+UNIFORM = LowRank(ratio=0.5, rule="uniform")
 SHAPE = Shape(
     family="llama",
     parts=(
@@ -158,7 +161,7 @@ SHAPE = Shape(
 
 
 def test_the_shape_counts_factors() -> None:
-    made = LowRank(ratio=0.5).reshape(SHAPE, FACTS)
+    made = UNIFORM.reshape(SHAPE, FACTS)
     attention, ffn = made.parts[1:3]
     assert made.exact
     assert (attention.elements, attention.flops_per_token) == (4 * 16 * 128 + 64, 2.0 * 4 * 16 * 128)
@@ -167,11 +170,63 @@ def test_the_shape_counts_factors() -> None:
     assert (made.parts[0], made.parts[3]) == (SHAPE.parts[0], SHAPE.parts[3])
 
 
-@pytest.mark.parametrize("rule", ["budget", "energy"])
-def test_what_depends_on_data_is_bounded(rule: str) -> None:
-    made = method(Step("lowrank", {"ratio": 0.5, "rule": rule})).reshape(SHAPE, FACTS)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**16), st.floats(0.02, 0.98))
+def test_a_budget_is_bounded_and_filled(seed: int, ratio: float) -> None:
+    """Whatever the data: the bound holds for elements and rows, and one more direction would break it."""
+    rng, family = np.random.default_rng(seed), family_of({"model_type": "llama"})
+    matrices = [matrix(rng, m.rows, m.columns) for m in family.matrices(SHAPE)]
+    ranks = budget_ranks(matrices, ratio)
+    places = [(0, m.path) for m in family.matrices(SHAPE)]
+    built = factored(SHAPE, family, dict(zip(places, ranks, strict=True)))
+    predicted = LowRank(ratio=ratio).reshape(SHAPE, FACTS)
+    assert not predicted.exact
+    spare = parameters(predicted) - parameters(built)
+    whole = all(k in (0, m.most) for k, m in zip(ranks, matrices, strict=True))
+    assert spare >= -1
+    assert whole or spare < 160 + 2
+    assert sum(part.rows for part in built.parts) <= sum(part.rows for part in predicted.parts) + 2
+
+
+def test_what_energy_keeps_is_bounded_by_what_there_was() -> None:
+    made = LowRank(ratio=0.5, rule="energy").reshape(SHAPE, FACTS)
     assert not made.exact
-    assert weight_bytes(LowRank(ratio=0.5).reshape(SHAPE, FACTS)) < weight_bytes(made) <= weight_bytes(SHAPE)
+    assert weight_bytes(made) == weight_bytes(SHAPE)
+    assert is_factored(made)
+
+
+def test_factors_become_whole_again() -> None:
+    family = family_of({"model_type": "llama"})
+    for rule in ("uniform", "budget", "energy"):
+        made = method(Step("lowrank", {"ratio": 0.3, "rule": rule})).reshape(SHAPE, FACTS)
+        assert replace(dense(made, family), exact=True) == SHAPE
+
+
+@pytest.mark.parametrize("rule", ["uniform", "budget", "energy"])
+def test_what_needs_whole_matrices_is_refused_before_anything_runs(rule: str) -> None:
+    made = method(Step("lowrank", {"rule": rule})).reshape(SHAPE, FACTS)
+    for step, says in (
+        (Step("lowrank"), "leave one of the two out"),
+        (Step("sparsify"), "leave one of the two out"),
+        (Step("prune"), "put prune before lowrank"),
+        (Step("lower", {"to": "gguf"}), "use lower:openvino"),
+    ):
+        with pytest.raises(InputError, match=says):
+            method(step).reshape(made, FACTS)
+
+
+def test_layers_of_an_unknown_budget_are_bounded_by_dense_ones() -> None:
+    two = replace(
+        SHAPE,
+        layers=2,
+        parts=(*SHAPE.parts, *(replace(part, name=part.name.replace("0", "1")) for part in SHAPE.parts[1:3])),
+    )
+    made = LowRank(ratio=0.5).reshape(two, FACTS)
+    one = method(Step("drop_layers", {"keep": 1})).reshape(made, FACTS)
+    assert weight_bytes(one) == weight_bytes(SHAPE)
+    assert not one.exact
+    exact = method(Step("drop_layers", {"keep": 1})).reshape(UNIFORM.reshape(two, FACTS), FACTS)
+    assert exact == UNIFORM.reshape(SHAPE, FACTS)
 
 
 @pytest.mark.parametrize("ratio", [0, 1, 1.5, "half"])

@@ -160,7 +160,7 @@ def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="keep everything"):
         Prune(ffn=0.99).reshape(shape, FACTS)
     thin = tuple(replace(p, elements=p.elements // 2) if p.name.endswith("ffn") else p for p in shape.parts)
-    with pytest.raises(InputError, match="put prune before lowrank"):
+    with pytest.raises(InputError, match="has other weights in its layers"):
         Prune().reshape(replace(shape, parts=thin), FACTS)
     with pytest.raises(InputError, match="needs train texts"):
         Prune().apply(parent, replace(ctx, train=[]), tmp_path / "out")
