@@ -61,5 +61,5 @@ def test_bits_of_matrices_and_vectors() -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the build extra is not installed")
-    with pytest.raises(InputError, match="needs an artifact of format openvino or onnx but got nothing"):
+    with pytest.raises(InputError, match="takes format openvino or onnx but got nothing"):
         Quantize().apply(None, tiny_context(tmp_path), tmp_path)
