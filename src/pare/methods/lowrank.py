@@ -54,8 +54,8 @@ class Truncation(NamedTuple):
 
 @dataclass(frozen=True)
 class LowRank:
-    """``ratio`` is the share that is kept, by ``rule``: ``budget`` of all matrices' elements together, ranks being chosen
-    where they lose least, ``uniform`` of each matrix's elements, ``energy`` of each matrix's squared outputs.
+    """``ratio`` is the share that is kept, by ``rule``: ``uniform`` of each matrix's elements, ``budget`` of all matrices'
+    elements together, ranks being chosen where they lose least, ``energy`` of each matrix's squared outputs.
 
     ``whiten``: outputs are those on ``texts`` train texts, drawn by the seed; without it, on white noise (plain SVD).
     A matrix stays dense where its rank would save nothing.
@@ -66,7 +66,7 @@ class LowRank:
     gives: ClassVar[str] = ""
 
     ratio: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    rule: Literal["budget", "uniform", "energy"] = "budget"
+    rule: Literal["uniform", "budget", "energy"] = "uniform"
     whiten: bool = True
     texts: Annotated[int, Meta(ge=1)] = 512
 
