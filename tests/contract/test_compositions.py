@@ -24,7 +24,7 @@ TRIM = "trim_vocab(tokens=275, min_uses=1)"
 
 GO = {
     "encoder": (
-        "drop_layers:2 > trim_vocab:200 > distil(epochs=0.2, copies=0) > lowrank:0.5 > quantize:w8",
+        "drop_layers:2 > trim_vocab:300 > distil(epochs=0.2, copies=0) > lowrank:0.5 > quantize:w8",
         "prune:0.5 > distil(epochs=0.2, copies=0) > qat(epochs=0.1, ranges=8) > lower",
         "lora(epochs=0.2) > lowrank:0.5 > distil(epochs=0.2, copies=0) > drop_layers:2 > lower",
         "lowrank:0.5 > student:2(width=8) > distil(epochs=0.2, copies=0) > sparsify > lower",
@@ -41,7 +41,7 @@ REFUSED = {
         "distil(mode=answers)": "mode must be logits for an encoder",
         "lowrank > sparsify": "leave one of the two out",
         "sparsify > drop_layers:2 > distil": "would undo sparsify.*put sparsify after distil",
-        "lowrank > lowrank": "done once",
+        "lowrank > lowrank": "leave one of the two out",
     },
     "decoder": {
         "finetune(hide=0.1)": "hide must be 0 for a decoder",

@@ -179,7 +179,7 @@ def test_a_budget_is_bounded_and_filled(seed: int, ratio: float) -> None:
     ranks = budget_ranks(matrices, ratio)
     places = [(0, m.path) for m in family.matrices(SHAPE)]
     built = factored(SHAPE, family, dict(zip(places, ranks, strict=True)))
-    predicted = LowRank(ratio=ratio).reshape(SHAPE, FACTS)
+    predicted = LowRank(ratio=ratio, rule="budget").reshape(SHAPE, FACTS)
     assert not predicted.exact
     spare = parameters(predicted) - parameters(built)
     whole = all(k in (0, m.most) for k, m in zip(ranks, matrices, strict=True))
@@ -221,7 +221,7 @@ def test_layers_of_an_unknown_budget_are_bounded_by_dense_ones() -> None:
         layers=2,
         parts=(*SHAPE.parts, *(replace(part, name=part.name.replace("0", "1")) for part in SHAPE.parts[1:3])),
     )
-    made = LowRank(ratio=0.5).reshape(two, FACTS)
+    made = LowRank(ratio=0.5, rule="budget").reshape(two, FACTS)
     one = method(Step("drop_layers", {"keep": 1})).reshape(made, FACTS)
     assert weight_bytes(one) == weight_bytes(SHAPE)
     assert not one.exact
