@@ -266,12 +266,12 @@ class Quantize:
             bits += 32 * _divided(sizes, shape)
         return replace(part, bits=(bits + 32 * (part.elements - products)) / part.elements)
 
-    def _bits(self, width: int, columns: int) -> float:
+    def _bits(self, width: int, columns: float) -> float:
         """The bits of an element of a matrix with so many columns, its share of scale and zero point counted."""
-        group = group_of(columns, self.group) if width == 4 else columns
+        group = group_of(int(columns), self.group) if width == 4 else 0
         if width == 4 and group:
             return 4 + (20 if self.zero_points else 16) / group
-        return float(width) if width > 8 else 8 + 16 / max(1, columns)
+        return float(width) if width > 8 else 8 + 16 / max(1.0, columns)
 
 
 def rolled_back(model: Any, watch: Callable[[Any], float], least: float) -> tuple[Any, list[str]]:
@@ -306,20 +306,22 @@ def _quantises_activations(op: Any) -> bool:
     return bool(op.get_type_name() == "FakeQuantize" and op.input_value(0).get_node().get_type_name() != "Constant")
 
 
-def _sizes(part: Part, shape: Shape, products: float) -> list[tuple[float, int]]:
-    """Rows and columns of a part's matrices; as one of the model's width where the family's do not have its products."""
+def _sizes(part: Part, shape: Shape, products: float) -> list[tuple[float, float]]:
+    """Rows and columns of a part's matrices; of factors one of as many rows, and their mean columns; one of the model's
+    width where the family's do not have its products.
+    """
     kind = part.name.rpartition(".")[2]
     if part.rows:
-        return [(part.rows, round(products / part.rows))]
+        return [(part.rows, products / part.rows)]
     if part.name.startswith("layers.") and shape.family in FAMILIES:
         each = family_of({"model_type": shape.family}).matrices(shape)
-        sizes: list[tuple[float, int]] = [(m.rows, m.columns) for m in each if m.part == kind]
+        sizes: list[tuple[float, float]] = [(m.rows, m.columns) for m in each if m.part == kind]
         if sum(rows * columns for rows, columns in sizes) == products:
             return sizes
     return [(products / max(1, shape.width), max(1, shape.width))]
 
 
-def _divided(sizes: list[tuple[float, int]], shape: Shape) -> int:
+def _divided(sizes: list[tuple[float, float]], shape: Shape) -> float:
     """The columns that AWQ divides with a vector of its own: what enters a part's first and its last matrix. In a decoder
     the first ones' division is in the norm before.
     """
