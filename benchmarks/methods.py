@@ -106,12 +106,12 @@ DECODER_ROWS: tuple[tuple[str, str], ...] = (
     ("80 % of the rank, plain SVD", "lowrank:0.8(rule=uniform, whiten=false) > lower"),
     ("80 % of the rank, whitened", "lowrank:0.8(rule=uniform) > lower"),
     ("80 % of the rank, whitened, by budget", "lowrank:0.8(rule=budget) > lower"),
-    ("80 % of the rank, by budget, distilled", "lowrank:0.8(rule=budget) > distil > lower"),
+    ("80 % of the rank, by budget, distilled", "lowrank:0.8(rule=budget) > distil(rate=0.002) > lower"),
     ("half the feed-forward", "prune:0.5 > lower"),
-    ("half the feed-forward, distilled", "prune:0.5 > distil > lower"),
+    ("half the feed-forward, distilled", "prune:0.5 > distil(rate=0.002) > lower"),
     ("1 layer", "drop_layers:1 > lower"),
-    ("1 layer, distilled", "drop_layers:1 > distil > lower"),
-    ("1 layer, distilled, int4", "drop_layers:1 > distil > lower > quantize:w4"),
+    ("1 layer, distilled", "drop_layers:1 > distil(rate=0.002) > lower"),
+    ("1 layer, distilled, int4", "drop_layers:1 > distil(rate=0.002) > lower > quantize:w4"),
     ("vocabulary trimmed", "trim_vocab:1500 > lower"),
 )
 
