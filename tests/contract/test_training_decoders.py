@@ -170,7 +170,7 @@ def test_a_teacher_of_another_vocabulary_is_refused_with_the_way_out(
     base = tiny_decoder(tmp_path / "other", words=["other words than those"])
     teacher = Finetune(epochs=0.1).apply(None, replace(other, base=base), tmp_path / "teacher")
     for mode in ("logits", "on_policy"):
-        with pytest.raises(InputError, match=r"one vocabulary.*distil\(mode=answers\)"):
+        with pytest.raises(InputError, match=r"the teacher's vocabulary.*distil\(mode=answers\)"):
             Distil(mode=mode).apply(student, replace(ctx, teacher=teacher), tmp_path / "out")
 
 
