@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pare.cli import VERBS, group
 from pare.evaluation.metrics import METRICS, known_metrics
-from pare.methods import METHODS
+from pare.methods import METHODS, parameters
 
 sys.path.insert(0, str(Path(__file__).parent))
 from blocks import ROOT, blocks
@@ -70,6 +70,22 @@ def test_links_and_named_files_exist(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_methods_section_has_one_row_for_each_parameter(name: str) -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    sections = [
+        text for text in re.split(r"^## ", page, flags=re.MULTILINE)[1:] if name in _words(text.splitlines()[0])
+    ]
+    rows = re.findall(r"^\| (`[^|]*) \|", "\n".join(sections), re.MULTILINE)
+    told = [word for row in rows for word in re.findall(r"`(\w+)`", row)]
+    for parameter in parameters(name):
+        assert told.count(parameter) == 1, f"{parameter} of {name} has {told.count(parameter)} rows"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
 
 
 def test_every_method_has_a_row_and_a_section_and_every_table_of_figures_its_place() -> None:
