@@ -14,19 +14,10 @@ from pare.errors import InputError
 from pare.proof.looks import look_alpha
 from pare.report.table import HEADER
 from pare.search.space import ladder
+from pare.testing.minilm import MINILM
 from pare.types import DataFacts, DataSpec
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "task.md").read_text(encoding="utf-8")
-MINILM = {
-    "model_type": "bert",
-    "vocab_size": 30522,
-    "hidden_size": 384,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
 
 
 def section(title: str) -> str:

@@ -170,6 +170,7 @@ class Distil:
             shape=parent.manifest.shape,
             max_length=parent.manifest.max_length,
             kind=parent.manifest.kind,
+            contract=parent.manifest.contract,
             lineage={**lineage(self, "distil", parent, ctx, len(unlabelled)), "teacher": ctx.teacher.id},
         )
 

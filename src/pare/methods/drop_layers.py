@@ -19,8 +19,8 @@ from pare.families import Family, family_of, read_config
 from pare.families.factors import dense, is_factored, unknown
 from pare.families.layers import config_of_layers, layer_kinds
 from pare.methods.base import BuildContext
-from pare.methods.lineage import lineage
-from pare.methods.surgery import examined, patient, read_weights, seal_cut, write_model
+from pare.methods.lineage import lineage, seal_child
+from pare.methods.surgery import examined, patient, read_weights, write_model
 from pare.runtimes.modules import FACTORS, read_ranks
 from pare.types import Artifact, DataFacts, Part, Shape
 
@@ -95,7 +95,7 @@ class DropLayers:
         if ranks := read_ranks(source.path):
             (out / FACTORS).write_text(json.dumps(_take(ranks, family, layers), indent=1))
         shape = _shape_of_layers(source.manifest.shape, layers)
-        return seal_cut(source, out, shape, lineage(self, "drop_layers", source, ctx) | {"layers": layers} | measured)
+        return seal_child(source, out, shape, lineage(self, "drop_layers", source, ctx) | {"layers": layers} | measured)
 
     def _planned(self, family: Family, count: int) -> list[int]:
         """The layers to keep of ``count``; as many as, where influence is to choose them."""

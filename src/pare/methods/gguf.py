@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.families import FAMILIES, family_of, read_config
 from pare.families.factors import is_factored
 from pare.methods.base import BuildContext
 from pare.methods.gguf_vocab import Vocabulary, read_vocabulary
 from pare.methods.gguf_weights import ARCHITECTURES, sizes_of, tensors_of
+from pare.methods.lineage import seal_child
 from pare.runtimes import load_generator
 from pare.runtimes.llamacpp import MODEL
 from pare.runtimes.modules import read_module
@@ -81,17 +81,7 @@ def lower_gguf(parent: Artifact, ctx: BuildContext, out: Path, width: Width, lin
     notes = write_gguf(parent.path, out / MODEL, width=width)
     for name in ("tokenizer.json", "config.json"):
         shutil.copyfile(parent.path / name, out / name)
-    manifest = parent.manifest
-    artifact = seal(
-        out,
-        format="gguf",
-        labels=manifest.labels,
-        shape=gguf_shape(manifest.shape, width),
-        max_length=manifest.max_length,
-        decoding=manifest.decoding,
-        kind="generate",
-        lineage=lineage,
-    )
+    artifact = seal_child(parent, out, gguf_shape(parent.manifest.shape, width), lineage, format="gguf")
     if width in ("f32", "f16"):
         _check(
             parent, artifact, [(sample.text, sample.label) for sample in ctx.train[:3]] or [("", "a b c")], ctx.threads

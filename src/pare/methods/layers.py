@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import Family, family_of, read_config
 from pare.families.factors import refuse_factored
 from pare.methods.base import BuildContext
-from pare.methods.lineage import lineage
+from pare.methods.lineage import lineage, seal_child
 from pare.types import Artifact, Shape
 
 if TYPE_CHECKING:
@@ -88,14 +87,4 @@ class Layers:
 
     def seal(self, method: Any, name: str, shape: Shape, ctx: BuildContext, out: Path, **more: Any) -> Artifact:
         """Seals what ``save`` wrote; ``more`` goes into the lineage."""
-        manifest = self.parent.manifest
-        return seal(
-            out,
-            format=manifest.format,
-            labels=manifest.labels,
-            shape=shape,
-            max_length=manifest.max_length,
-            decoding=manifest.decoding,
-            kind=manifest.kind,
-            lineage=lineage(method, name, self.parent, ctx) | more,
-        )
+        return seal_child(self.parent, out, shape, lineage(method, name, self.parent, ctx) | more)

@@ -1,14 +1,16 @@
-"""What an artifact remembers of how it was made."""
+"""What an artifact remembers of how it was made, and what it keeps of its parent."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+from pare.artifacts import seal
 from pare.methods.base import BuildContext
-from pare.types import Artifact
+from pare.types import Artifact, Shape
 
 BUILDERS = (
     "pare-lm",
@@ -44,6 +46,33 @@ def lineage(method: Any, name: str, parent: Artifact | None, ctx: BuildContext, 
         "rows": rows,
         "versions": versions_of(BUILDERS),
     }
+
+
+def seal_child(
+    parent: Artifact,
+    out: Path,
+    shape: Shape,
+    made: Mapping[str, Any],
+    *,
+    format: str | None = None,
+    max_length: int | None = None,
+) -> Artifact:
+    """Seals a model that answers as its parent does, at another size: same labels, decoding and contract with callers.
+
+    ``made`` is its lineage; format and maximum length are the parent's where they are not given.
+    """
+    was = parent.manifest
+    return seal(
+        out,
+        format=format or was.format,
+        labels=was.labels,
+        shape=shape,
+        max_length=was.max_length if max_length is None else max_length,
+        decoding=was.decoding,
+        kind=was.kind,
+        contract=was.contract,
+        lineage=made,
+    )
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra, PareError
 from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.gguf import Width, gguf_shape, lower_gguf
 from pare.methods.graphs import grid_conversion, write_onnx, write_openvino
-from pare.methods.lineage import lineage
+from pare.methods.lineage import lineage, seal_child
 from pare.methods.quiet import quiet
 from pare.runtimes import load, this_device
 from pare.runtimes.base import Engine
@@ -118,17 +117,8 @@ class Lower:
         except ImportError as error:
             raise MissingExtra(str(error.name), "build", "lowering a model") from None
         shutil.copyfile(parent.path / TOKENIZER, out / TOKENIZER)
-        manifest = parent.manifest
-        artifact = seal(
-            out,
-            format=self.to,
-            labels=manifest.labels,
-            shape=self.reshape(manifest.shape, NO_FACTS),
-            max_length=manifest.max_length,
-            decoding=manifest.decoding,
-            kind=manifest.kind,
-            lineage=lineage(self, "lower", parent, ctx),
-        )
+        shape = self.reshape(parent.manifest.shape, NO_FACTS)
+        artifact = seal_child(parent, out, shape, lineage(self, "lower", parent, ctx), format=self.to)
         check(parent, artifact, [sample.text for sample in ctx.train[:24]], ctx.threads)
         return artifact
 

@@ -31,8 +31,8 @@ from pare.methods.channels import (
     largest,
     spread,
 )
-from pare.methods.lineage import lineage
-from pare.methods.surgery import examined, patient, read_weights, seal_cut, write_model
+from pare.methods.lineage import lineage, seal_child
+from pare.methods.surgery import examined, patient, read_weights, write_model
 from pare.types import Artifact, DataFacts, Shape
 
 HEAD = "head.safetensors"
@@ -89,7 +89,7 @@ class Prune:
         if width is not None:
             head = load_file(source.path / HEAD)
             save_file(head | {"weight": np.ascontiguousarray(head["weight"][:, width])}, out / HEAD)
-        return seal_cut(source, out, new, lineage(self, "prune", source, ctx))
+        return seal_child(source, out, new, lineage(self, "prune", source, ctx))
 
 
 def rounded(size: int, share: float, multiple: int) -> int:

@@ -15,11 +15,10 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from msgspec import Meta
 
-from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import family_of, read_config
 from pare.methods.base import NO_FACTS, BuildContext
-from pare.methods.lineage import lineage
+from pare.methods.lineage import lineage, seal_child
 from pare.types import Artifact, DataFacts, Part, Shape
 
 STEP_BITS = 32
@@ -115,16 +114,8 @@ class Qat:
         settle(model)
         save_encoder(model, out, tokenizer)
         save_grids(model, out)
-        return seal(
-            out,
-            format=self.gives,
-            labels=manifest.labels,
-            shape=self.reshape(manifest.shape, NO_FACTS),
-            max_length=manifest.max_length,
-            decoding=manifest.decoding,
-            kind=manifest.kind,
-            lineage={**lineage(self, "qat", parent, ctx, len(unlabelled)), "teacher": parent.id},
-        )
+        made = {**lineage(self, "qat", parent, ctx, len(unlabelled)), "teacher": parent.id}
+        return seal_child(parent, out, self.reshape(manifest.shape, NO_FACTS), made, format=self.gives)
 
     def _part(self, part: Part, shape: Shape) -> Part:
         """The part with what its steps weigh, now and once it is lowered."""

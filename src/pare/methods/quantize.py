@@ -19,14 +19,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from pare.artifacts import seal
 from pare.errors import InputError, MissingExtra
 from pare.families import DECODERS, FAMILIES, family_of
 from pare.families.factors import is_factored
 from pare.methods import weight_only
 from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.graphs import write_openvino
-from pare.methods.lineage import lineage
+from pare.methods.lineage import lineage, seal_child
 from pare.methods.quiet import quiet
 from pare.methods.rounding import Packed, group_of
 from pare.methods.watch import Watch, drawn, feeds, tokens_of
@@ -127,17 +126,7 @@ class Quantize:
         for name in (TOKENIZER, "config.json"):
             if (parent.path / name).is_file():
                 shutil.copyfile(parent.path / name, out / name)
-        manifest = parent.manifest
-        return seal(
-            out,
-            format=manifest.format,
-            labels=manifest.labels,
-            shape=shape,
-            max_length=manifest.max_length,
-            decoding=manifest.decoding,
-            kind=manifest.kind,
-            lineage=lineage(self, "quantize", parent, ctx) | notes,
-        )
+        return seal_child(parent, out, shape, lineage(self, "quantize", parent, ctx) | notes)
 
     def _check(self, shape: Shape) -> None:
         if self.scheme == "int8" and shape.family in DECODERS:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from pare.artifacts import MANIFEST, seal
+from pare.artifacts import MANIFEST
 from pare.errors import InputError, MissingExtra
 from pare.families import Family
 from pare.methods.base import BuildContext
 from pare.runtimes.modules import WEIGHTS
-from pare.types import Artifact, Shape
+from pare.types import Artifact
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,21 +76,3 @@ def write_model(
     shutil.copytree(source.path, out, dirs_exist_ok=True, ignore=skipped)
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, out / WEIGHTS, {"format": "pt"})
     (out / "config.json").write_text(json.dumps(config, indent=1))
-
-
-def seal_cut(
-    source: Artifact, out: Path, shape: Shape, lineage: Mapping[str, Any], *, max_length: int | None = None
-) -> Artifact:
-    """Seals a model that was cut from ``source``: it answers as that did, at another size."""
-    was = source.manifest
-    return seal(
-        out,
-        format=was.format,
-        labels=was.labels,
-        shape=shape,
-        max_length=was.max_length if max_length is None else max_length,
-        decoding=was.decoding,
-        kind=was.kind,
-        contract=was.contract,
-        lineage=lineage,
-    )

@@ -18,8 +18,8 @@ from pare.errors import InputError
 from pare.families import Family, family_of, read_config
 from pare.families.trimming import trim
 from pare.methods.base import MAX_LENGTH, BuildContext
-from pare.methods.lineage import lineage
-from pare.methods.surgery import patient, read_weights, seal_cut, write_model
+from pare.methods.lineage import lineage, seal_child
+from pare.methods.surgery import patient, read_weights, write_model
 from pare.types import Artifact, DataFacts, Part, Shape
 
 MOST_UNLABELLED = 40_000
@@ -86,7 +86,7 @@ class TrimVocab:
             if (renumbered := _renumbered(held, new)) != held:
                 (out / name).write_text(json.dumps(renumbered, indent=1))
         made = lineage(self, "trim_vocab", source, ctx, len(unlabelled))
-        return seal_cut(source, out, shape, made, max_length=None if family.decoder else source.manifest.max_length)
+        return seal_child(source, out, shape, made, max_length=None if family.decoder else source.manifest.max_length)
 
 
 def _cut(shape: Shape, tokens: int, length: int) -> Shape:

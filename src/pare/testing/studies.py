@@ -27,6 +27,7 @@ from pare.search.space import BASELINE, INCUMBENT, REFERENCE
 from pare.search.study import KNOWN_INCUMBENT, LEDGER, PLANS, TASK, Asked, Facts, Study
 from pare.search.survivors import Goal
 from pare.store import Ledger
+from pare.testing.minilm import MINILM
 from pare.testing.verdicts import Answer, made_up
 from pare.types import (
     Candidate,
@@ -73,16 +74,6 @@ _ASKS = {
 }
 _OPENINGS = ("", "hi, ", "hello again: ", "sorry to bother you, ", "URGENT!! ", "hey ", "good morning, ", "um so ")
 _ENDINGS = ("", "?", " thx", ", it's the third time I ask", ". Order 55120.", " pls help", "!!", ", anyone there?")
-_CONFIG = {
-    "model_type": "bert",
-    "vocab_size": 30522,
-    "hidden_size": 384,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +280,7 @@ def _halved(models: Sequence[Model]) -> list[Trial]:
                 rung=0,
                 fidelity=round(0.31 / depth, 3),
                 state="done",
-                shape=family_of(_CONFIG).shape({**_CONFIG, "num_hidden_layers": depth}, 10),
+                shape=family_of(MINILM).shape({**MINILM, "num_hidden_layers": depth}, 10),
                 scores={"accuracy": Score("accuracy", accuracy, low, high, 420)},
                 seconds=9.0 + 4 * depth,
             )
@@ -363,8 +354,8 @@ def _shape(model: Model, labels: tuple[str, ...]) -> Shape:
             Part("bias", len(labels), flops_per_request=float(len(labels))),
         )
         return Shape("linear", parts, vocabulary=20_000)
-    config = {**_CONFIG, "num_hidden_layers": model.layers, "vocab_size": model.vocabulary}
-    shape = family_of(_CONFIG).shape(config, len(labels))
+    config = {**MINILM, "num_hidden_layers": model.layers, "vocab_size": model.vocabulary}
+    shape = family_of(MINILM).shape(config, len(labels))
     return replace(shape, parts=tuple(replace(part, bits=model.bits) for part in shape.parts))
 
 

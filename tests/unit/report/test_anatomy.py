@@ -2,18 +2,8 @@ import pytest
 
 from pare.families import family_of
 from pare.report.anatomy import anatomy, model_class, show
+from pare.testing.minilm import MINILM
 from pare.types import Part, Shape
-
-MINILM = {
-    "model_type": "bert",
-    "vocab_size": 30522,
-    "hidden_size": 384,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
 
 
 def test_minilm_is_half_embeddings():

@@ -5,19 +5,10 @@ from __future__ import annotations
 from pare.data import Task
 from pare.planner import estimate
 from pare.search.space import PAYS, ladder
+from pare.testing.minilm import MINILM
 from pare.types import DataFacts
 
 FACTS = DataFacts(classes=20, rows=8000, tokens_per_row=16.0)
-MINILM = {
-    "model_type": "bert",
-    "vocab_size": 30522,
-    "hidden_size": 384,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
 
 
 def sizes(config: dict[str, object]) -> dict[str, float]:
