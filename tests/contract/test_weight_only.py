@@ -87,7 +87,7 @@ def test_static_int8_of_a_decoder_is_refused(decoder: tuple[BuildContext, Artifa
 def test_a_scheme_of_the_other_format_is_refused(
     form: str, scheme: str, context: BuildContext, made: Callable[[str], Artifact], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"scheme {scheme} takes format"):
+    with pytest.raises(InputError, match=f"quantize: scheme {scheme} takes format"):
         method(Step("quantize", {"scheme": scheme})).apply(made(form), context, tmp_path)
 
 

@@ -118,7 +118,9 @@ class Quantize:
         if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
             wanted = " or ".join(self.takes)
-            raise InputError(f"scheme {self.scheme} takes format {wanted} but got {found}; {_WAYS[self.scheme]}")
+            raise InputError(
+                f"quantize: scheme {self.scheme} takes format {wanted} but got {found}; {_WAYS[self.scheme]}"
+            )
         self._check(parent.manifest.shape)
         ctx.progress(0.0, f"quantising ({self.scheme})")
         apply = self._onnx if parent.manifest.format == "onnx" else self._openvino
@@ -131,16 +133,13 @@ class Quantize:
     def _check(self, shape: Shape) -> None:
         if self.scheme == "int8" and shape.family in DECODERS:
             raise InputError(
-                "scheme int8 takes a fixed range for each activation, which the outliers of decoders' activations "
+                "quantize: scheme int8 takes a fixed range for each activation, which the outliers of decoders' activations "
                 "break; use w8, whose inputs are quantised on the fly, or w4"
             )
 
     def _openvino(self, parent: Artifact, ctx: BuildContext, out: Path) -> tuple[Shape, dict[str, Any]]:
-        try:
-            import nncf  # noqa: F401
-            import openvino
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "build", "quantisation") from None
+        import openvino
+
         model = openvino.Core().read_model(str(parent.path / MODEL))
         with quiet():
             if self.scheme == "int8":
@@ -169,7 +168,10 @@ class Quantize:
 
     def _full(self, model: Any, parent: Artifact, ctx: BuildContext) -> tuple[Any, list[str]]:
         """The quantised graph, and the names of the operations whose activations were left in float."""
-        import nncf
+        try:
+            import nncf
+        except ImportError as error:
+            raise MissingExtra(str(error.name), "build", "int8 with fixed ranges") from None
 
         tokens = tokens_of(parent)
         quantised = nncf.quantize(

@@ -1,13 +1,17 @@
-"""A result of ``pare build`` that nobody built."""
+"""A result of ``pare build`` that nobody built, and texts to build from."""
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
 from pare.search.assess import Quality
 from pare.search.compress import Built, BuiltStep
 from pare.types import Measurement, Part, Quantity, Score, Shape
+
+WORDS = {"card": "card plastic chip pin", "money": "money cash transfer fee", "phone": "phone mobile handset sim"}
+FILLER = "please could you tell me what happens when anybody wants this today or tomorrow maybe later".split()  # noqa: SIM905
 
 
 def tiny_built(out: Path) -> Built:
@@ -38,3 +42,15 @@ def tiny_built(out: Path) -> Built:
         before=Measurement("fedcba", "pytorch", "a processor", "process", "256 texts", slower),
         notes=("a note",),
     )
+
+
+def texts(rows: int) -> list[tuple[str, str]]:
+    """(text, label) pairs of three classes, a word of which names the class."""
+    rng = random.Random(0)
+    made = []
+    for i in range(rows):
+        label = list(WORDS)[i % 3]
+        words = [rng.choice(WORDS[label].split()), *rng.sample(FILLER, 6), str(rng.randrange(10**6))]
+        rng.shuffle(words)
+        made.append((" ".join(words), label))
+    return made
