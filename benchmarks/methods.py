@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from blocks import write_block
 from numpy.typing import NDArray
 from settings import ROOT, SETTINGS, Setting
 
@@ -213,12 +213,7 @@ def write(setting: Setting, table: Table, docs: Path) -> None:
     text = "\n".join(lines)
     print(text)
     if docs.is_file():
-        marker = re.escape(setting.name)
-        whole = docs.read_text(encoding="utf-8")
-        pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end {marker} -->)", re.DOTALL)
-        if not pattern.search(whole):
-            raise SystemExit(f"{docs} has no markers <!-- {setting.name} --> and <!-- end {setting.name} -->; add them")
-        artifacts.write_whole(docs, pattern.sub(lambda match: f"{match[1]}{text}\n{match[2]}", whole))
+        write_block(docs, setting.name, text)
 
 
 def _line(name: str, row: dict[str, Any], writes: bool) -> str:
