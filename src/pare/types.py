@@ -121,10 +121,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The quality to keep: within so many absolute points of the reference, or at least a value.
-
-    Neither is set in a task that leaves the margin to what its data can prove. ``growing`` declares that sealed rows may
-    be added to the proof later, which costs power now.
+    """The quality to keep: within so many absolute points of the reference, or at least a value. Neither is set in a task
+    that leaves the margin to what its data can prove. ``growing``: sealed rows may be added later, which costs power now.
     """
 
     within: float | None = None
@@ -162,7 +160,8 @@ class Budget:
 class Part:
     """A named group of weights: how many elements, at how many bits, and the work they do. ``rows`` are those of its
     matrices together, where they do not follow from the model's width (low-rank factors). ``lowered``: the bits that
-    lowering gives it, where training has prepared it for others than it has.
+    lowering gives it, where training has prepared it for others than it has. ``active``: the elements that one token uses,
+    where it does not use all (a mixture of experts).
     """
 
     name: str
@@ -172,6 +171,7 @@ class Part:
     flops_per_request: float = 0.0
     rows: int = 0
     lowered: float | None = None
+    active: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,9 @@ class Shape:
 
     ``attention_flops`` is the work per token and token of context (4 x layers x width). ``exact`` is False where the
     parts are an upper bound, because the result depends on data. ``inner`` is the feed-forward's width; a layer has
-    ``heads`` of ``head_dim`` for queries and ``kv_heads`` for keys and values.
+    ``heads`` of ``head_dim`` for queries and ``kv_heads`` for keys and values. ``cache`` are the elements that each layer
+    keeps of a token where they are not 2 x kv_heads x head_dim in all of them; ``windows`` the tokens that each layer looks
+    back to, 0 for all of them; empty where every layer does.
     """
 
     family: str
@@ -195,6 +197,8 @@ class Shape:
     heads: int = 0
     kv_heads: int = 0
     head_dim: int = 0
+    cache: tuple[int, ...] = ()
+    windows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pare.families.layers import windows_of
 from pare.types import Part, Shape
 
 Config = Mapping[str, Any]
@@ -145,6 +146,7 @@ class Family:
             heads=heads,
             kv_heads=int(config.get("num_key_value_heads") or heads),
             head_dim=head_dim,
+            windows=windows_of({**config, "model_type": self.name}, layers),
         )
 
     def matrices(self, shape: Shape) -> tuple[Matrix, ...]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pare.families.base import Config, Family
+if TYPE_CHECKING:
+    from pare.families.base import Config, Family
 
 LOCAL, FULL = "sliding_attention", "full_attention"
+WINDOW_KEYS = {"modernbert": "local_attention"}
+DEFAULT_WINDOW = {"gemma2": 4096, "gemma3_text": 4096, "modernbert": 128}
+"""What transformers takes where a config of the family does not say."""
+EVERY_LAYER = ("mistral", "mixtral", "phi3", "qwen3_moe")
+"""Families whose layers all have the window, where the config has one."""
 
 
 def layer_kinds(config: Config, layers: int) -> list[str] | None:
@@ -31,6 +37,18 @@ def layer_kinds(config: Config, layers: int) -> list[str] | None:
         case _:
             return None
     return [LOCAL if (i + last) % every else FULL for i in range(layers)]
+
+
+def windows_of(config: Config, layers: int) -> tuple[int, ...]:
+    """The tokens that each layer looks back to, 0 for all of them; empty where every layer looks back to all."""
+    family = str(config.get("model_type", ""))
+    window = int(config.get(WINDOW_KEYS.get(family, "sliding_window"), DEFAULT_WINDOW.get(family, 0)) or 0)
+    kinds = layer_kinds(config, layers)
+    if kinds is None and family in EVERY_LAYER and config.get("use_sliding_window", True):
+        kinds = [LOCAL] * layers
+    if not window or LOCAL not in (kinds or ()):
+        return ()
+    return tuple(window if kind == LOCAL else 0 for kind in kinds or ())
 
 
 def config_of_layers(config: Config, family: Family, layers: Sequence[int]) -> dict[str, Any]:

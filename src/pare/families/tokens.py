@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,16 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     reader.no_padding()
     reader.no_truncation()
     return reader
+
+
+def counter(folder: Path) -> Callable[[str], int]:
+    """Text → its number of tokens without special ones, by a folder's tokenizer, which is read once.
+
+    A script that the tokenizer does not know counts too few, since a whole word of it may be one unknown token:
+    ``scripts_unknown`` tells. Raises InputError where there is no tokenizer.
+    """
+    reader = open_tokenizer(folder)
+    return lambda text: len(reader.encode(text, add_special_tokens=False).ids)
 
 
 def token_facts(folder: Path, texts: Sequence[str], max_length: int) -> TokenFacts:

@@ -176,7 +176,15 @@ def _shape_of_layers(shape: Shape, layers: Sequence[int]) -> Shape:
     new = {old: i for i, old in enumerate(layers)}
     parts = tuple(kept for part in shape.parts if (kept := _renamed(part, new)) is not None)
     attention = shape.attention_flops * len(layers) / shape.layers
-    return replace(shape, parts=parts, layers=len(layers), attention_flops=attention)
+    windows, cache = (tuple(values[i] for i in layers) if values else () for values in (shape.windows, shape.cache))
+    return replace(
+        shape,
+        parts=parts,
+        layers=len(layers),
+        attention_flops=attention,
+        windows=windows if any(windows) else (),
+        cache=cache,
+    )
 
 
 def _weights_of(shape: Shape, layer: int) -> tuple[Part, ...]:

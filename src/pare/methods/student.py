@@ -7,6 +7,7 @@ is worth more where it is trained before it is distilled; where layers can be ke
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -16,6 +17,7 @@ from msgspec import Meta
 from pare.errors import InputError
 from pare.families import Family, family_of, read_config
 from pare.families.factors import dense
+from pare.families.layers import layer_kinds
 from pare.methods.base import BASE, BuildContext
 from pare.methods.lineage import lineage
 from pare.methods.source import Source, finish, needs, source_of
@@ -57,7 +59,13 @@ class Student:
             elif not part.name.startswith("layers."):
                 parts.append(_scaled(part, ratio, shape, facts))
         attention = 4.0 * self.layers * new.heads * new.head_dim
-        return replace(new, parts=tuple(sorted(parts, key=_place)), attention_flops=attention)
+        windows = tuple(_in_turns(shape.windows, self.layers)) if shape.windows else ()
+        return replace(
+            new,
+            parts=tuple(sorted(parts, key=_place)),
+            attention_flops=attention,
+            windows=windows if any(windows) else (),
+        )
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
         """Draws the weights by the seed. Raises MissingExtra without torch and transformers."""
@@ -109,8 +117,8 @@ class Student:
             new["query_pre_attn_scalar"] = sizes.head_dim
         if old.get("embedding_size") == old[family.width_key]:
             new["embedding_size"] = sizes.width
-        if isinstance(kinds := old.get("layer_types"), list):
-            new["layer_types"] = _kinds(kinds, sizes.layers)
+        if (kinds := layer_kinds(old, int(old[family.layers_key]))) is not None:
+            new["layer_types"] = _in_turns(kinds, sizes.layers)
         return new
 
 
@@ -137,8 +145,8 @@ def _drawn(config: dict[str, Any], family: Family, source: Source, seed: int) ->
     return Encoder(backbone, new_head(int(config[family.width_key]), len(source.labels), seed), pooling)
 
 
-def _kinds(old: list[str], layers: int) -> list[str]:
-    """The kinds of so many layers, in the parent's turns; the last gives way to one that would be missing."""
+def _in_turns(old: Sequence[Any], layers: int) -> list[Any]:
+    """The kinds (or windows) of so many layers, in the parent's turns; the last gives way to one that would be missing."""
     new = [old[i % len(old)] for i in range(layers)]
     missing = [kind for kind in old if kind not in new]
     return [*new[:-1], missing[-1]] if missing and layers > 1 else new

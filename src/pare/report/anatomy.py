@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pare.families import DECODERS
 from pare.planner import estimate
+from pare.planner.anatomy import active_parameters, kv_bytes_per_token, model_class
 from pare.report.figures import NONE, count, share
 from pare.types import Part, Shape
 from pare.units import megabytes
 
-KEYS_AND_VALUES, WIDTH_BYTES = 2, 2
 GROUPS = ("embeddings", "attention", "ffn", "head", "features", "rest")
-CLASSES = ((2e9, 0), (10e9, 1), (100e9, 2))
-"""Upper bounds of the model classes by parameter count; what is above them is class 3. The industry has no standard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +30,16 @@ class Group:
 class Anatomy:
     """A model's parts. ``weight_bytes`` follows from elements and bits, ``size_bytes`` is what the files hold, if known.
 
-    ``attention_flops_per_token_of_context`` comes on top of ``flops_per_token`` for every token of context, and so does what
-    a decoder keeps of it: ``kv_bytes_per_token_of_context`` (2 x layers x kv_heads x head_dim x 2 bytes: keys and values at
-    16 bits), None for other models. ``exact`` is False where the parts are an upper bound.
+    ``active_parameters`` are those that one token uses. ``attention_flops_per_token_of_context`` comes on top of
+    ``flops_per_token`` for every token of context, and so does what a decoder keeps of it: ``kv_bytes_per_token_of_context``
+    (keys and values of all layers at 16 bits), None for other models. ``windows`` are the tokens that each layer looks back
+    to, 0 for all; empty where every layer does. ``exact`` is False where the parts are an upper bound.
     """
 
     family: str
     model_class: int
     parameters: int
+    active_parameters: int
     weight_bytes: float
     size_bytes: int | None
     layers: int
@@ -50,6 +49,7 @@ class Anatomy:
     flops_per_token: float
     attention_flops_per_token_of_context: float
     kv_bytes_per_token_of_context: int | None
+    windows: tuple[int, ...]
     exact: bool
     groups: tuple[Group, ...]
 
@@ -83,22 +83,36 @@ class Anatomy:
         most = "" if self.exact else "at most "
         depth = f", {self.layers} layers of width {self.width}" if self.layers else ""
         files = "" if self.size_bytes is None else f"; its files hold {megabytes(self.size_bytes)}"
-        kept = self.kv_bytes_per_token_of_context
-        cache = "" if kept is None else f"; a token of context keeps {kept:,} bytes of keys and values at 16 bits"
+        mixed = self.active_parameters != self.parameters
+        active = f", of which a token uses {self.active_parameters:,}" if mixed else ""
         return (
-            f"{self.family or 'model'}: {most}{self.parameters:,} parameters (class {self.model_class}){depth}, "
-            f"{most}{megabytes(self.weight_bytes)} of weights{files}{cache}"
+            f"{self.family or 'model'}: {most}{self.parameters:,} parameters (class {self.model_class}){active}{depth}, "
+            f"{most}{megabytes(self.weight_bytes)} of weights{self._bits()}{files}{self._cache()}"
         )
+
+    def _bits(self) -> str:
+        """The mean bits of a weight, in words."""
+        return f" at {8 * self.weight_bytes / self.parameters:.3g} bits" if self.parameters else ""
+
+    def _cache(self) -> str:
+        kept = self.kv_bytes_per_token_of_context
+        if kept is None:
+            return ""
+        narrow = [window for window in self.windows if 0 < window < self.max_length]
+        bound = f", in {len(narrow)} of {self.layers} layers of the last {max(narrow):,} tokens only" if narrow else ""
+        return f"; a token of context keeps {kept:,} bytes of keys and values at 16 bits{bound}"
 
 
 def anatomy(shape: Shape, size_bytes: int | None = None) -> Anatomy:
     """The anatomy of a shape. ``size_bytes`` is the size of the model's files where it was built."""
     total = estimate.parameters(shape)
+    kept = kv_bytes_per_token(shape)
     by_group = {name: [part for part in shape.parts if group_of(part) == name] for name in GROUPS}
     return Anatomy(
         family=shape.family,
         model_class=model_class(total),
         parameters=total,
+        active_parameters=active_parameters(shape),
         weight_bytes=estimate.weight_bytes(shape),
         size_bytes=size_bytes,
         layers=shape.layers,
@@ -107,7 +121,8 @@ def anatomy(shape: Shape, size_bytes: int | None = None) -> Anatomy:
         max_length=shape.max_length,
         flops_per_token=sum(part.flops_per_token for part in shape.parts),
         attention_flops_per_token_of_context=shape.attention_flops,
-        kv_bytes_per_token_of_context=kv_bytes(shape),
+        kv_bytes_per_token_of_context=None if kept is None else round(kept),
+        windows=shape.windows,
         exact=shape.exact,
         groups=tuple(_group(name, parts, total) for name, parts in by_group.items() if parts),
     )
@@ -122,18 +137,6 @@ def show(found: Anatomy) -> None:
     out.print(found.sentence(), markup=False)
     bold = {number: "bold" for number, row in enumerate(body) if row[0] in ("total", "all files")}
     out.print(grid(heading, body, bold))
-
-
-def model_class(parameters: int) -> int:
-    """The class of a model by its parameters: 0 below 2 B, 1 below 10 B, 2 below 100 B, else 3."""
-    return next((number for bound, number in CLASSES if parameters < bound), 3)
-
-
-def kv_bytes(shape: Shape) -> int | None:
-    """The bytes of keys and values that a decoder keeps of each token of context at 16 bits; None where it keeps none."""
-    if shape.family not in DECODERS:
-        return None
-    return KEYS_AND_VALUES * shape.layers * shape.kv_heads * shape.head_dim * WIDTH_BYTES
 
 
 def group_of(part: Part) -> str:

@@ -41,7 +41,8 @@ def summary(built: Built) -> dict[str, Any]:
         "figures": msgspec.to_builtins(built.measurement.figures) if built.measurement else {},
         "figures_before": msgspec.to_builtins(built.before.figures) if built.before else {},
         "runtime_before": built.before.runtime if built.before else "",
-        "anatomy": anatomy(built.shape, built.size_bytes).as_dict() | {"sensitivity": sensitivity.read(built.path)},
+        "anatomy": anatomy(built.shape, built.size_bytes).as_dict()
+        | {"sensitivity": sensitivity.read(built.path), "published": None},
         "notes": list(built.notes),
     }
 

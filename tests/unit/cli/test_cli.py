@@ -112,6 +112,44 @@ def test_show_refuses_what_is_nothing(pare: Pare, run: Path, tmp_path: Path) -> 
     refused(pare("show", "small.csv"), "small.csv is a file; show takes the folder of a run")
 
 
+def test_show_tells_of_a_published_model_without_its_weights(pare: Pare) -> None:
+    said = pare("show", "mistralai/Mixtral-8x7B-v0.1").out
+    assert "46,702,792,704 parameters (class 2), of which a token uses 12,879,925,248" in said
+    assert "keeps 131,072 bytes of keys and values" in said
+    assert "licence apache-2.0 (permissive): another model may be trained on its answers" in said
+    assert "MMLU, 5-shot 70.6; arXiv:2401.04088" in said
+    plain = pare("show", "Mixtral-8x7B", "--json").json()
+    assert (plain["active_parameters"], plain["model_class"]) == (12_879_925_248, 2)
+    assert (plain["published"]["licence"], plain["published"]["teaches"]) == ("apache-2.0", True)
+    assert "in 13 of 26 layers of the last 4,096 tokens only" in pare("show", "gemma-2-2b").out
+
+
+def test_show_says_what_is_undisclosed(pare: Pare) -> None:
+    said = pare("show", "gpt-4o-mini").out
+    assert "gpt-4o-mini: parameters undisclosed, layers and context undisclosed" in said
+    assert "licence openai (proprietary): its terms restrict training another model on its answers" in said
+    plain = pare("show", "gpt-4o-mini", "--json").json()
+    assert (plain["parameters"], plain["model_class"], plain["layers"], plain["groups"]) == (None, None, None, [])
+    assert "540,000,000,000 parameters as published (class 3)" in pare("show", "palm-540b").out
+    assert "is not stated" in pare("show", "palm-540b").out
+
+
+def test_show_counts_a_folder_that_has_a_config_only(pare: Pare, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    sizes = {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 16, "vocab_size": 50}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(sizes | {"model_type": "gpt2"}))
+    plain = pare("show", tmp_path / "m", "--json").json()
+    assert plain["parameters"] == 50 * 8 + 16 * 8 + 2 * (12 * 64 + 13 * 8) + 16
+    assert plain["kv_bytes_per_token_of_context"] == 2 * 2 * 8 * 2
+    assert plain["published"] is None
+    (tmp_path / "m" / "config.json").write_text('{"model_type": "gpt2", "n_embd": 8}')
+    refused(pare("show", tmp_path / "m"), "config of a gpt2 must have 'n_layer'")
+
+
+def test_show_names_the_nearest_published_models(pare: Pare) -> None:
+    refused(pare("show", "lama-3.1-8b"), "did you mean llama-3.1-8b")
+
+
 @pytest.mark.parametrize("classes", ["-3", "0", "1"])
 def test_show_refuses_a_head_without_a_choice(pare: Pare, classes: str) -> None:
     refused(pare("show", "all-MiniLM-L6-v2", "--classes", classes), "--classes", "x>=2")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pare.errors import InputError
-from pare.families import DECODERS
+from pare.families import DECODERS, read_config, shape_of
 from pare.families.layers import config_of_layers, layer_kinds
 from pare.families.modernbert import MODERNBERT
 from pare.families.qwen import QWEN2
 from pare.methods.drop_layers import DropLayers, most_influential
 from pare.testing.contexts import tiny_artifact, tiny_context, tiny_writing
-from pare.types import DataFacts
+from pare.types import DataFacts, Shape
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -34,6 +34,8 @@ def test_the_student_computes_what_the_kept_layers_compute(family: str, tmp_path
     made = method.apply(parent, ctx, tmp_path / "out")
     assert made.manifest.shape == method.reshape(parent.manifest.shape, FACTS)
     assert made.manifest.lineage["layers"] == [0, 2]
+    counted = shape_of(read_config(made.path))
+    assert (made.manifest.shape.windows, made.manifest.shape.cache) == (counted.windows, counted.cache)
     cut = load_decoder(parent.path).eval()
     kinds = getattr(cut.config, "layer_types", None)
     cut.model.layers = torch.nn.ModuleList([cut.model.layers[0], cut.model.layers[2]])
@@ -73,6 +75,14 @@ def test_a_layer_that_does_nothing_has_no_influence_and_goes(make: Any, family: 
     assert influence[1] < min(influence[0], influence[2])
     assert influence[1] < 1e-6 or family == "bert"
     assert made.manifest.shape == method.reshape(parent.manifest.shape, FACTS)
+
+
+def test_what_layers_keep_goes_with_them() -> None:
+    """The layers that are left look back as far as before; where all look back to everything, nothing is said of windows."""
+    shape = Shape("gemma2", (), layers=4, windows=(8, 0, 8, 0), cache=(1, 2, 3, 4), attention_flops=8.0)
+    left = DropLayers(layers="0,1,3").reshape(shape, FACTS)
+    assert (left.windows, left.cache, left.attention_flops) == ((8, 0, 0), (1, 2, 4), 6.0)
+    assert DropLayers(layers="1,3").reshape(shape, FACTS).windows == ()
 
 
 def test_a_missing_kind_takes_the_place_of_a_layer_whose_kind_is_there_twice() -> None:

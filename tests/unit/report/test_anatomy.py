@@ -1,7 +1,8 @@
 import pytest
 
 from pare.families import family_of
-from pare.report.anatomy import anatomy, model_class, show
+from pare.planner.anatomy import model_class
+from pare.report.anatomy import anatomy, show
 from pare.testing.minilm import MINILM
 from pare.types import Part, Shape
 
@@ -48,6 +49,15 @@ def test_parts_and_what_lies_beside_them_are_all_bytes_of_the_files():
 
 def test_an_upper_bound_says_so():
     assert "at most 5 parameters" in anatomy(Shape("x", (Part("head", 5),), exact=False)).sentence()
+
+
+def test_a_sentence_says_how_wide_weights_are_and_what_a_token_uses() -> None:
+    mixed = anatomy(
+        Shape("x", (Part("head", 3_000_000, bits=4), Part("layers.0.experts.ffn", 1_000_000, 8, active=500_000)))
+    )
+    assert "4,000,000 parameters (class 0), of which a token uses 3,500,000" in mixed.sentence()
+    assert "2.50 MB of weights at 5 bits" in mixed.sentence()
+    assert {group.name: group.parameters for group in mixed.groups} == {"head": 3_000_000, "ffn": 1_000_000}
 
 
 def test_nothing_has_an_anatomy_too():
