@@ -79,7 +79,8 @@ def known_incumbent(task: Task, dataset: Dataset, file: Path | None) -> Incumben
     price = None
     if found is not None:
         words = f"{tokens_in:.0f} tokens in and {tokens_out:.0f} out ({source}) x {prices_source()}"
-        price = Quantity(float(found.cost(round(1000 * tokens_in), round(1000 * tokens_out))), "USD", "modelled", words)
+        usd = found.cost(round(1000 * tokens_in), round(1000 * tokens_out), requests=1000)
+        price = Quantity(float(usd), "USD", "modelled", words)
     known = task.incumbent if logged.model in ("", model) else f"{logged.model}, priced as {task.incumbent}"
     return replace(
         logged, model=known, tokens_in=tokens_in, tokens_out=tokens_out, usd_per_1k=price or logged.usd_per_1k
