@@ -48,14 +48,14 @@ class LlamaCpp:
             raise MissingExtra("xllamacpp", "gguf", "running GGUF") from None
         manifest = artifact.manifest
         width = str(manifest.lineage.get("step", {}).get("params", {}).get("width", ""))
-        server = _server(artifact.path / MODEL, manifest.max_length, threads, exact=width == "f32")
+        held = server(artifact.path / MODEL, manifest.max_length, threads, exact=width == "f32")
         prompts = Prompts(artifact.path, manifest.max_length)
         facts = {
             "runtime": f"llama.cpp (xllamacpp {xllamacpp.__version__})",
             "precision": width,
             "threads": str(threads),
         }
-        return LlamaCppEngine(server, prompts, manifest.shape.vocabulary, facts)
+        return LlamaCppEngine(held, prompts, manifest.shape.vocabulary, facts)
 
 
 class LlamaCppEngine(Writer):
@@ -126,8 +126,8 @@ def _no_session() -> AbstractContextManager[Step]:
     raise TypeError("llama.cpp gives no logits of a session: it is asked token by token")
 
 
-def _server(file: Path, length: int, threads: int, *, exact: bool) -> Any:
-    """llama.cpp with one slot of ``length`` tokens. ``exact``: keys and values are kept in fp32, as in PyTorch.
+def server(file: Path, length: int, threads: int, *, exact: bool = False, slots: int = 1) -> Any:
+    """llama.cpp with ``slots`` of ``length`` tokens each. ``exact``: keys and values are kept in fp32, as in PyTorch.
 
     Its threads are counted for prompts and for tokens and do not spin, for spinning threads that share a core slow each
     other by orders of magnitude. The address that it opens on this machine is closed to all who lack a random key.
@@ -137,8 +137,8 @@ def _server(file: Path, length: int, threads: int, *, exact: bool) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
-    params.n_ctx = length + 1
-    params.n_parallel = 1
+    params.n_ctx = slots * (length + 1)
+    params.n_parallel = slots
     params.n_gpu_layers = 0
     for pool in (params.cpuparams, params.cpuparams_batch):
         pool.n_threads = threads
