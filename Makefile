@@ -36,5 +36,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing the test tools ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,gguf,onnx,logs,remote]' -r tests/requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[build,gguf,onnx,logs,plan,remote]' -r tests/requirements.txt
 	@touch $@

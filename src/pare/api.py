@@ -10,6 +10,8 @@ from typing import Any
 
 from pare import runtimes
 from pare.benchmark.measure import Comparison, compare
+from pare.capacity import gather
+from pare.capacity.asked import Asked
 from pare.data import Task, prepare, prepare_more
 from pare.data.read import Columns
 from pare.errors import InputError, Interrupted, MissingExtra
@@ -18,6 +20,7 @@ from pare.kinds import KINDS
 from pare.logs import read_log
 from pare.logs.contract import Contract
 from pare.methods.recipe import parse
+from pare.planner.types import Plan
 from pare.remote import Progress
 from pare.report import page
 from pare.runtimes.base import Engine
@@ -35,6 +38,7 @@ from pare.search import export as exporting
 from pare.search import predictions as predicting
 from pare.search import review as reviewing
 from pare.search import run as searching
+from pare.search import tidy as tidying
 from pare.search import verdict as proving
 from pare.search.compress import Built
 from pare.search.export import Exported
@@ -44,9 +48,7 @@ from pare.search.origin import find_origin
 from pare.search.review import Review, Reviewed
 from pare.search.space import REFERENCE
 from pare.search.study import TASK, Study, artifact_at, locked
-from pare.search.survivors import choose
-from pare.search.workplace import LEDGER as STEPS
-from pare.search.workplace import all_builds, free
+from pare.search.workplace import all_builds
 from pare.store import UserLedger
 from pare.types import Kind, Side, Step, Verdict
 
@@ -63,6 +65,7 @@ __all__ = [
     "kind_of_model",
     "label",
     "load",
+    "plan",
     "prove",
     "prove_more",
     "replay",
@@ -361,6 +364,15 @@ def prove(
     return predicting.prove(Path(candidate), Path(against), Path(data), input, target, within, metric, confidence)
 
 
+def plan(*models: str | Path, **asked: Any) -> Plan:
+    """What it takes to run models, on every server and behind every API: a run, an artifact, a model's folder, a name of the
+    catalogue or an API's model each. ``asked`` are the fields of ``capacity.asked.Asked``.
+
+    Raises InputError for bad input, MissingExtra where a price or a grid needs a package that is not there.
+    """
+    return gather.plan(Asked(models=tuple(map(str, models)), **asked))
+
+
 def gc(run: str | Path) -> tuple[int, int]:
     """Removes a run's artifacts that nothing points to any more: (artifacts removed, bytes freed).
 
@@ -368,21 +380,7 @@ def gc(run: str | Path) -> tuple[int, int]:
     Trials, scores and the report stay; a step that the study needs again is built again. ``run`` may also be a folder of
     ``all_builds``: of a build that is finished, its steps go.
     """
-    if (Path(run) / STEPS).is_file():
-        return free(Path(run))
-    study = Study.open(run)
-    with locked(study.path):
-        kept = [*study.frontier, study.reference, study.baseline]
-        if study.complete:
-            kept += choose(study.complete, study.aim, study.cost, study.broken, study.reference_name)
-        keep = {trial.artifact for trial in kept if trial is not None}
-        for _, plan, _ in study.ledger.proofs():
-            keep.update((*plan.artifacts, plan.reference))
-        gone = [id for id in study.store.ids() if id not in keep]
-        freed = sum(study.store.remove(id) for id in gone)
-        study.store.sweep()
-    study.close()
-    return len(gone), freed
+    return tidying.tidy(Path(run))
 
 
 def _runtime(study: Study, name: str) -> str:

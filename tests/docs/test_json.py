@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pare import api
+from pare.benchmark import machine
 from pare.benchmark.measure import Comparison
 from pare.cli import CLOSED_PIPE, INTERNAL, main
 from pare.cli.output import EXIT_CODES
@@ -25,6 +26,7 @@ from pare.search.halving import FULL
 from pare.testing.building import tiny_built
 from pare.testing.contexts import LABELS, tiny_samples
 from pare.testing.logs import write_log
+from pare.testing.machines import fake_entry
 from pare.testing.studies import against, fake_study
 from pare.types import Quantity
 
@@ -117,7 +119,12 @@ def test_study(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_anatomy(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check("anatomy", said(capsys, "show", artifact, "--json"))
+    models = (said(capsys, "show", name, "--json") for name in ("gemma-2-2b", "palm-540b"))
+    check("anatomy", said(capsys, "show", artifact, "--json"), *models)
+
+
+def test_published(capsys: pytest.CaptureFixture[str]) -> None:
+    check("published", *(said(capsys, "show", name, "--json")["published"] for name in ("gemma-2-2b", "mixtral-8x7b")))
 
 
 def test_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,8 +172,11 @@ def test_freed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check("freed", said(capsys, "gc", run, "--json"))
 
 
-def test_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    check("machine", said(capsys, "doctor", "--json"))
+def test_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARE_HOME", str(tmp_path))
+    before = said(capsys, "doctor", "--json")
+    machine.write(fake_entry())
+    check("machine", before, said(capsys, "doctor", "--json"))
 
 
 def test_scan_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,3 +248,16 @@ def test_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
             "labelled",
             said(capsys, "label", tmp_path / "texts.csv", "--labels", tmp_path / "labels.yaml", *teacher, "--json"),
         )
+
+
+def test_plan(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("genai_prices", reason="the plan extra is not installed")
+    flags = ("--price", "9000", "--growth", "5%/month", "--width", "w8,head=8,embeddings=8", "--json")
+    bought = said(capsys, "plan", "llama-3.1-70b", "--compare", f"gpt-4o-mini,gemma-2-9b,own:{run}", *flags)
+
+    def unpriced(*given: object) -> None:
+        raise InputError("no rate")
+
+    monkeypatch.setattr("pare.capacity.gather.prices.charge", unpriced)
+    hosted = said(capsys, "plan", "llama-3.2-1b", *flags)
+    check("planned", bought, hosted)

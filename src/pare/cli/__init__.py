@@ -34,6 +34,7 @@ VERBS = {
     "show": "a run's frontier and verdict, or the anatomy of a model",
     "run": "classify texts with a run's winner",
     "bench": "measure a run's winner against its reference, interleaved",
+    "plan": "what it takes to run a model: servers, racks, power, money, CO2; buy or host",
     "prove": "the proof alone: two models or two files of predictions",
     "gc": "free the space of what no frontier needs",
     "doctor": "what this machine has, and what is missing",

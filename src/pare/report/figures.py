@@ -9,10 +9,9 @@ from typing import Literal
 from pare import catalog
 from pare.planner import estimate
 from pare.types import Provenance, Quantity, Score, Shape, Trial
-from pare.units import duration, megabytes
+from pare.units import duration, joules_to_kwh, megabytes
 
 NONE = "–"
-KWH_J = 3.6e6
 Better = Literal["low", "high", ""]
 
 
@@ -88,7 +87,7 @@ def monthly(found: Mapping[str, Quantity], volume: Quantity, *, own: bool = True
         source = f"cost per 1,000 x {volume.value:,.0f} / 1,000, where cost per 1,000 = {cost.source}"
         result["cost_usd_per_month"] = Quantity(cost.value * volume.value / 1000, "USD", "modelled", source)
     if energy is not None:
-        kwh = energy.value * volume.value / 1000 / KWH_J
+        kwh = joules_to_kwh(energy.value * volume.value / 1000)
         origin = f"energy per 1,000 is {energy.provenance}: {energy.source}"
         known: Provenance = "assumed" if energy.provenance == "assumed" else "modelled"
         source = f"joules per 1,000 x {volume.value:,.0f} / 1,000 / 3.6 million; {origin}"

@@ -72,7 +72,7 @@ def scatter(
 
     hard: list[Box] = []
     soft = [Box(across(p.x) - 2, up(p.high), across(p.x) + 2, up(p.low)) for p in points]
-    parts = [_y_axis(axes, low, high, up), _x_axis(axes, _log_ticks(x_low, x_high), across, x_text, x_title)]
+    parts = [_y_axis(axes, low, high, up), x_axis(axes, log_ticks(x_low, x_high), across, x_text, x_title)]
     if bar is not None:
         line, label = _bar(axes, up(bar), bar_text, [(across(p.x), up(p.y)) for p in points])
         parts.append(line)
@@ -89,9 +89,9 @@ def scatter(
         if label_.far:
             parts.append(_leader(name, label_.box))
         parts.append(
-            tag("text", label_.name, x=_r(label_.box.x0), y=_r(label_.box.y1 - 3), class_=f"name {point.role}")
+            tag("text", label_.name, x=at(label_.box.x0), y=at(label_.box.y1 - 3), class_=f"name {point.role}")
         )
-    return _svg(axes, f"quality on dev against {x_title}", parts)
+    return drawing(axes, f"quality on dev against {x_title}", parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +114,30 @@ def lines(series: Sequence[Series], axes: Axes, *, x_title: str, mark: float | N
         return frame.y1 - value * (frame.y1 - frame.y0)
 
     ticks = [i / 5 for i in range(6)]
-    parts = [_y_axis(axes, 0.0, 1.0, up), _x_axis(axes, ticks, across, lambda v: f"{v:.1f}", x_title)]
+    parts = [_y_axis(axes, 0.0, 1.0, up), x_axis(axes, ticks, across, lambda v: f"{v:.1f}", x_title)]
     if mark is not None:
         x = across(mark)
         left = mark > 0.5
-        parts.append(tag("line", x1=_r(x), x2=_r(x), y1=frame.y0, y2=frame.y1, class_="bar"))
+        parts.append(tag("line", x1=at(x), x2=at(x), y1=frame.y0, y2=frame.y1, class_="bar"))
         end = "end" if left else "start"
         parts.append(
-            tag("text", mark_text, x=_r(x - 5 if left else x + 5), y=_r(up(0.06)), text_anchor=end, class_="barname")
+            tag("text", mark_text, x=at(x - 5 if left else x + 5), y=at(up(0.06)), text_anchor=end, class_="barname")
         )
     for item in series:
-        steps = " ".join(f"{'M' if i == 0 else 'L'}{_r(across(x))} {_r(up(y))}" for i, (x, y) in enumerate(item.points))
+        steps = " ".join(f"{'M' if i == 0 else 'L'}{at(across(x))} {at(up(y))}" for i, (x, y) in enumerate(item.points))
         parts.append(tag("path", d=steps, class_=f"series {item.role}"))
-    return _svg(axes, f"{' and '.join(item.name for item in series)} against {x_title}", parts)
+    return drawing(axes, f"{' and '.join(item.name for item in series)} against {x_title}", parts)
 
 
 # -- parts of a plot ----------------------------------------------------------------------------------------------------
 
 
-def _svg(axes: Axes, title: str, parts: Sequence[Html]) -> Html:
+def drawing(axes: Axes, title: str, parts: Sequence[Html]) -> Html:
+    """A plot of its parts, as wide as its place."""
     return tag(
         "svg",
         list(parts),
-        viewBox=f"0 0 {_r(axes.width)} {_r(axes.height)}",
+        viewBox=f"0 0 {at(axes.width)} {at(axes.height)}",
         role="img",
         aria_label=title,
     )
@@ -161,19 +162,20 @@ def _y_axis(axes: Axes, low: float, high: float, up: Callable[[float], float]) -
     for i in range(first, math.floor(high / step + 1e-9) + 1):
         value = i * step
         digits = 0 if step >= 0.01 else 1 if step >= 0.001 else 2
-        parts.append(tag("line", x1=frame.x0, x2=frame.x1, y1=_r(up(value)), y2=_r(up(value)), class_="grid"))
+        parts.append(tag("line", x1=frame.x0, x2=frame.x1, y1=at(up(value)), y2=at(up(value)), class_="grid"))
         text = f"{100 * value:.{digits}f} %"
-        parts.append(tag("text", text, x=frame.x0 - 7, y=_r(up(value) + 3.5), text_anchor="end", class_="tick"))
+        parts.append(tag("text", text, x=frame.x0 - 7, y=at(up(value) + 3.5), text_anchor="end", class_="tick"))
     return join(parts)
 
 
-def _x_axis(
+def x_axis(
     axes: Axes,
     ticks: Sequence[float],
     across: Callable[[float], float],
     text: Callable[[float], str],
     title: str,
 ) -> Html:
+    """The axis with its title; a tick whose words would touch those before it is left out."""
     frame = axes.frame
     parts = [tag("line", x1=frame.x0, x2=frame.x1, y1=frame.y1, y2=frame.y1, class_="axis")]
     end = -math.inf
@@ -183,10 +185,10 @@ def _x_axis(
         if x - half < end + 8 or x + half > axes.width:
             continue
         end = x + half
-        parts.append(tag("line", x1=_r(x), x2=_r(x), y1=frame.y1, y2=frame.y1 + 4, class_="axis"))
-        parts.append(tag("text", words, x=_r(x), y=frame.y1 + 16, text_anchor="middle", class_="tick"))
+        parts.append(tag("line", x1=at(x), x2=at(x), y1=frame.y1, y2=frame.y1 + 4, class_="axis"))
+        parts.append(tag("text", words, x=at(x), y=frame.y1 + 16, text_anchor="middle", class_="tick"))
     middle = (frame.x0 + frame.x1) / 2
-    parts.append(tag("text", title, x=_r(middle), y=axes.height - 5, text_anchor="middle", class_="axistitle"))
+    parts.append(tag("text", title, x=at(middle), y=axes.height - 5, text_anchor="middle", class_="axistitle"))
     return join(parts)
 
 
@@ -207,28 +209,28 @@ def _bar(axes: Axes, y: float, words: str, points: Sequence[tuple[float, float]]
 
     box = min((spot(left, above) for above in (False, True) for left in (True, False)), key=crowd)
     shade = tag(
-        "rect", x=frame.x0, y=frame.y0, width=frame.x1 - frame.x0, height=_r(max(0.0, y - frame.y0)), class_="ok"
+        "rect", x=frame.x0, y=frame.y0, width=frame.x1 - frame.x0, height=at(max(0.0, y - frame.y0)), class_="ok"
     )
-    line = tag("line", x1=frame.x0, x2=frame.x1, y1=_r(y), y2=_r(y), class_="bar")
-    text = tag("text", words, x=_r(box.x0), y=_r(box.y1 - 3), class_="barname")
+    line = tag("line", x1=frame.x0, x2=frame.x1, y1=at(y), y2=at(y), class_="bar")
+    text = tag("text", words, x=at(box.x0), y=at(box.y1 - 3), class_="barname")
     return join(shade, line, text), box
 
 
 def _mark(point: Point, x: float, up: Callable[[float], float], *, clipped: bool) -> Html:
     y, radius = up(point.y), RADIUS[point.role]
     if clipped:
-        shape = tag("path", d=f"M{_r(x - 5)} {_r(y - 9)}h10l-5 8z", class_="dot")
+        shape = tag("path", d=f"M{at(x - 5)} {at(y - 9)}h10l-5 8z", class_="dot")
     elif point.role == "reference":
-        shape = tag("rect", x=_r(x - radius), y=_r(y - radius), width=2 * radius, height=2 * radius, class_="dot")
+        shape = tag("rect", x=at(x - radius), y=at(y - radius), width=2 * radius, height=2 * radius, class_="dot")
     elif point.role == "baseline":
         shape = tag(
-            "path", d=f"M{_r(x)} {_r(y - radius - 1)}L{_r(x + radius + 1)} {_r(y)}L{_r(x)} {_r(y + radius + 1)}"
-            f"L{_r(x - radius - 1)} {_r(y)}Z", class_="dot",
+            "path", d=f"M{at(x)} {at(y - radius - 1)}L{at(x + radius + 1)} {at(y)}L{at(x)} {at(y + radius + 1)}"
+            f"L{at(x - radius - 1)} {at(y)}Z", class_="dot",
         )  # fmt: skip
     else:
-        shape = tag("circle", cx=_r(x), cy=_r(y), r=radius, class_="dot")
+        shape = tag("circle", cx=at(x), cy=at(y), r=radius, class_="dot")
     error = (
-        None if clipped else tag("line", x1=_r(x), x2=_r(x), y1=_r(up(point.high)), y2=_r(up(point.low)), class_="err")
+        None if clipped else tag("line", x1=at(x), x2=at(x), y1=at(up(point.high)), y2=at(up(point.low)), class_="err")
     )
     return tag("g", tag("title", point.tip), error, shape, class_=f"pt {point.role}", data_tip=point.tip, tabindex=0)
 
@@ -237,7 +239,7 @@ def _leader(anchor: Anchor, box: Box) -> Html:
     """A thin line from a point to the nearest edge of its label."""
     x = min(max(anchor.x, box.x0), box.x1)
     y = box.y1 - 1 if box.y1 < anchor.y else box.y0 + 1 if box.y0 > anchor.y else (box.y0 + box.y1) / 2
-    return tag("line", x1=_r(anchor.x), y1=_r(anchor.y), x2=_r(x), y2=_r(y), class_="leader")
+    return tag("line", x1=at(anchor.x), y1=at(anchor.y), x2=at(x), y2=at(y), class_="leader")
 
 
 def _name(point: Point, low: float) -> str:
@@ -255,12 +257,14 @@ def _step(span: float, most: int) -> float:
     return next(factor * base for factor in (1, 2, 5, 10) if factor * base >= rough - 1e-12)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values between two others on a log axis."""
     decades = math.log10(high / low)
     factors = (1, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 3 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
 
 
-def _r(value: float) -> str:
+def at(value: float) -> str:
+    """A coordinate, to a tenth of a unit."""
     return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,283 @@
+"""A plan as tables for the terminal and as one JSON object; ``plan_page`` is the same as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pare.planner.recommend import best_of, servers_of
+from pare.planner.types import Figure, Hosted, Plan, Subject
+from pare.report.figures import NONE, count, interval, milliseconds, share, significant
+from pare.report.parts import shortened
+from pare.report.terminal import console, grid
+from pare.types import Provenance, Quantity
+from pare.units import dollars, duration, energy, mass, megabytes, percent, power
+
+MARKS: dict[Provenance, str] = {"measured": "", "modelled": "~", "assumed": "?"}
+LEGEND = (
+    "~ modelled   ? assumed   unmarked: measured, counted or given   in brackets: the interval that holds it with 80 %; "
+    "--json and --html name the source of every figure"
+)
+CHOICES = (
+    "model",
+    "runs on",
+    "quality",
+    "memory",
+    "speed",
+    "a year",
+    "per 1,000",
+    "energy",
+    "CO2 a year",
+    "leaves the house",
+    "to build",
+)
+"""``per 1,000`` and ``energy`` are of 1,000 requests."""
+SERVERS = (
+    "model",
+    "server",
+    "sessions",
+    "published",
+    "tokens/s (80 %)",
+    "a rack",
+    "binds",
+    "rack sessions",
+    "needed",
+    "racks",
+    "power",
+    "a year",
+)
+LONGEST = 26
+FEW = 12
+"""Reasons why a server holds nothing that are told on the terminal."""
+MANY = 60
+"""Rows of servers from which those that hold nothing are left out on the terminal; the page and the JSON have them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A line of the comparison: a model on its best servers, or behind an API. ``servers`` is what it needs, in words."""
+
+    name: str
+    place: str
+    subject: Subject | None
+    hosted: Hosted | None
+    figures: Mapping[str, Figure]
+    asks: tuple[str, ...]
+
+
+def choices(plan: Plan) -> list[Choice]:
+    """What can be done: every subject on the servers that it is best put on, then every offer."""
+    known = {subject.name: subject for subject in plan.subjects}
+    made = []
+    for subject in plan.subjects:
+        best = best_of(plan.hosted, subject.name)
+        if best is not None:
+            place = servers_of(best)
+            made.append(Choice(subject.name, place, subject, best, best.figures, best.asks))
+        elif not any(one.subject == subject.name for one in plan.bought):
+            made.append(Choice(subject.name, "nowhere here", subject, None, _of(plan, subject.name), ()))
+    for one in plan.bought:
+        made.append(Choice(one.subject, f"API of {one.provider}", known.get(one.subject), None, one.figures, one.asks))
+    return made
+
+
+def _of(plan: Plan, name: str) -> Mapping[str, Figure]:
+    return next((one.figures for one in plan.hosted if one.subject == name), {})
+
+
+# -- figures as people read them --------------------------------------------------------------------------------------
+
+
+def text(figure: Figure | Quantity | None) -> str:
+    """A figure with its unit and the mark of its provenance, without its interval."""
+    return NONE if figure is None else MARKS[figure.provenance] + plain(figure.value, figure.unit)
+
+
+def plain(value: float, unit: str) -> str:
+    """A value in its unit, as people read it; what is by the year or by another thing is said by the column."""
+    head = unit.partition("/")[0]
+    if head == "USD":
+        return dollars(value)
+    if head == "kWh":
+        return energy(value)
+    if head == "kg CO2e":
+        return mass(value)
+    if unit == "kW":
+        return power(1000 * value)
+    if unit == "bytes":
+        return f"{significant(value / 1e9)} GB" if value >= 1e9 else megabytes(value)
+    if unit == "s":
+        return milliseconds(1000 * value) if value < 60 else duration(value)
+    if unit in ("tokens/year", "requests/year", "requests"):
+        return count(value) if value >= 1e4 else f"{value:,.0f}"
+    return f"{value:,.0f}" if not unit and value == int(value) else f"{significant(value)} {unit}".strip()
+
+
+def bracketed(figure: Figure | None) -> str:
+    """A figure with its interval in brackets, where one is known."""
+    if figure is None or figure.low is None or figure.high is None:
+        return text(figure)
+    return f"{text(figure)} ({significant(figure.low)} to {significant(figure.high)})"
+
+
+def speed(choice: Choice) -> Figure | None:
+    """Tokens a second of one session, or texts a second of a server."""
+    if "texts_per_s" in choice.figures:
+        return choice.figures["texts_per_s"]
+    itl = choice.hosted.capacity.itl_s if choice.hosted else None
+    if itl is None:
+        return None
+    slowest, fastest = (None if end is None else 1 / end for end in (itl.high, itl.low))
+    return Figure(
+        1 / itl.value, "tokens/s", itl.provenance, f"1 / the time between tokens; {itl.source}", slowest, fastest
+    )
+
+
+def quality(choice: Choice) -> str:
+    """A study's score on dev with its interval; what was published elsewhere is never shown beside it."""
+    found = choice.subject.quality if choice.subject else None
+    return NONE if found is None else f"{share(found.value)} ({interval(found)})"
+
+
+def leaves(choice: Choice) -> str:
+    """The tokens of prompts and answers that leave the house in a year."""
+    found = choice.figures.get("tokens_leaving_per_year")
+    return NONE if found is None else "nothing" if not found.value else f"{text(found)} tokens"
+
+
+# -- the terminal -----------------------------------------------------------------------------------------------------
+
+
+def show(plan: Plan) -> None:
+    """Prints a plan on standard output."""
+    out = console()
+    out.print(asked(plan), markup=False)
+    out.print(grid(CHOICES, [choice_row(choice) for choice in choices(plan)]))
+    listed = [one for one in plan.hosted if one.capacity.sessions or len(plan.hosted) <= MANY]
+    if listed:
+        out.print(grid(SERVERS, [server_row(one) for one in listed]))
+    notes = (*plan.notes, *scored(plan), *served(plan), *growth_words(plan), *refusals(plan)[:FEW], *asks(plan))
+    for words in (f"- {note}" for note in notes):
+        out.print(words, style="dim", markup=False)
+    out.print(LEGEND, style="dim", markup=False)
+    out.print(plan.sentence, style="bold", markup=False)
+
+
+def asked(plan: Plan) -> str:
+    """The demand and the place, in two lines."""
+    demand, site = plan.demand, plan.site
+    requests = plan.figures["requests_per_year"]
+    many = "session" if demand.sessions == 1 else "sessions"
+    return (
+        f"{demand.sessions:,} {many} at {demand.min_tps:g} tokens/s or more, prompts of {demand.prompt_tokens:,.0f} and "
+        f"answers of {demand.answer_tokens:,.0f} tokens; {text(requests)} requests a year\n"
+        f"region {site.region}: {text(site.grid)}/kWh, {text(site.energy_price)}/kWh, PUE {text(site.pue)}, utilisation "
+        f"{MARKS[site.utilisation.provenance]}{percent(site.utilisation.value, 0)}; rack {site.rack.units} U, "
+        f"{site.rack.power_kw:g} kW, less {site.rack.reserved_units} U and {site.rack.reserved_kw:g} kW"
+    )
+
+
+def choice_row(choice: Choice) -> tuple[str, ...]:
+    """Cells as ``CHOICES`` names them."""
+    figures = choice.figures
+    return (
+        shortened(choice.name, LONGEST),
+        shortened(choice.place, LONGEST),
+        quality(choice).partition(" (")[0],
+        text(figures.get("weight_bytes")),
+        text(speed(choice)),
+        text(figures.get("usd_per_year")),
+        text(figures.get("usd_per_1k_requests")),
+        text(figures.get("kwh_per_1k_requests")),
+        text(figures.get("kg_per_year")),
+        leaves(choice),
+        text(figures.get("build_s")),
+    )
+
+
+def server_row(one: Hosted) -> tuple[str, ...]:
+    """Cells as ``SERVERS`` names them."""
+    held, figures = one.capacity, one.figures
+    return (
+        shortened(one.subject, LONGEST),
+        shortened(one.server, LONGEST),
+        sessions(held.sessions),
+        NONE if one.published is None else f"?{one.published.value:,.0f}",
+        bracketed(held.tokens_per_s).replace(" tokens/s", ""),
+        NONE if one.a_rack is None else f"{one.a_rack:,}",
+        one.rack_binds or NONE,
+        sessions(one.rack_sessions),
+        NONE if one.servers is None else f"{one.servers:,}",
+        NONE if one.racks is None else f"{one.racks:,}",
+        text(figures.get("kw")),
+        text(figures.get("usd_per_year")),
+    )
+
+
+def sessions(held: int | None) -> str:
+    """Sessions that are held; n/a where a model fits nowhere or is too slow."""
+    return NONE if held is None else f"{MARKS['modelled']}{held:,}" if held else "n/a"
+
+
+def refusals(plan: Plan) -> list[str]:
+    """Why servers hold nothing of a model, those of one reason together."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in plan.hosted:
+        if not one.capacity.sessions:
+            places.setdefault((one.subject, one.capacity.why), []).append(one.server)
+    return [f"{subject} on {', '.join(servers)}: {why}" for (subject, why), servers in places.items()]
+
+
+def scored(plan: Plan) -> list[str]:
+    """The quality of each model that a study has scored, with its interval."""
+    found = ((subject, subject.quality) for subject in plan.subjects)
+    return [
+        f"{subject.name}: {score.metric} {share(score.value)} ({interval(score)}) on {score.n:,} dev rows, measured"
+        for subject, score in found
+        if score
+    ]
+
+
+def served(plan: Plan) -> list[str]:
+    """What the simulation says of the recommended servers."""
+    return [
+        f"{one.subject} on {servers_of(one)}: {one.goodput.value:.1%} of the requests are served at the level "
+        f"({one.goodput.source})"
+        for one in plan.hosted
+        if one.goodput is not None
+    ]
+
+
+def asks(plan: Plan) -> list[str]:
+    """What is missing, each once, of what the comparison shows."""
+    return list(dict.fromkeys(ask for choice in choices(plan) for ask in choice.asks if ask))
+
+
+def growth_words(plan: Plan) -> list[str]:
+    """What growth brings, a line a model."""
+    return [
+        f"{subject}: {', '.join(f'{one.what} {_when(one.months)}' for one in due)}"
+        for subject, due in plan.growth.items()
+    ]
+
+
+def _when(months: float | None) -> str:
+    if months is None:
+        return "never at this growth"
+    return f"in {months:.1f} months" if months else "now"
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """A plan as one JSON object of plain values; ``docs/json.md`` lists its keys. Of a subject's anatomy only its counts are
+    there: ``pare show`` has the rest.
+    """
+    found: dict[str, Any] = msgspec.to_builtins(plan)
+    for subject in found["subjects"]:
+        subject["family"] = (subject.pop("shape") or {}).get("family")
+    return {"sentence": found.pop("sentence"), **found}

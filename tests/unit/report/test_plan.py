@@ -1,0 +1,151 @@
+"""A plan as a table and a page: every figure marked, nothing unknown shown as zero, the plots as high as the figures say."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pare.capacity.asked import Asked
+from pare.capacity.gather import plan
+from pare.planner.types import Figure, Plan
+from pare.report import plan as tables
+from pare.report.plan_page import page, write
+from pare.report.plan_plots import Bar, bars, costs, curves, energy_bars, rack_bars
+from pare.report.svg import Axes
+from pare.testing.studies import fake_study
+
+pytest.importorskip("genai_prices", reason="the plan extra is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    run = fake_study(tmp_path_factory.mktemp("plan") / "<run>", rows=60).study.path
+    names = ("llama-3.2-1b", "llama-3.1-70b", "gpt-4o-mini", str(run))
+    return plan(Asked(models=names, sessions=300, price={"": 90_000.0}, growth="5%/month"))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (1234.0, "USD/year", "$1,234"),
+        (0.0123, "USD", "$0.012"),
+        (8.03e9, "bytes", "8.03 GB"),
+        (4.13e6, "bytes", "4.13 MB"),
+        (0.25, "kWh", "250 Wh"),
+        (3.1, "kW", "3.1 kW"),
+        (19.0, "", "19"),
+        (1.56, "", "1.56"),
+        (0.0123, "s", "12.3 ms"),
+        (3.7e7, "requests/year", "37.0 M"),
+    ],
+)
+def test_values_are_shown_with_their_unit(value: float, unit: str, words: str) -> None:
+    assert tables.plain(value, unit) == words
+
+
+def test_a_mark_tells_the_provenance() -> None:
+    assert tables.text(None) == "–"
+    assert tables.text(Figure(2.0, "kW", "measured", "a meter")) == "2 kW"
+    assert tables.text(Figure(2.0, "kW", "modelled", "a formula")) == "~2 kW"
+    assert tables.text(Figure(2.0, "kW", "assumed", "a guess")) == "?2 kW"
+    assert tables.bracketed(Figure(200.0, "tokens/s", "modelled", "x", 100.0, 300.0)) == "~200 tokens/s (100 to 300)"
+
+
+def test_the_comparison_has_each_model_once_hosted_and_each_offer(found: Plan) -> None:
+    rows = [tables.choice_row(choice) for choice in tables.choices(found)]
+    assert all(len(row) == len(tables.CHOICES) for row in rows)
+    hosted = [row for row in rows if "server" in row[1]]
+    assert len(hosted) == 3
+    assert [row[9] for row in hosted] == ["nothing"] * 3
+    assert all(row[9].endswith("tokens") for row in rows if row[1].startswith("API"))
+    own = next(choice for choice in tables.choices(found) if "<run>" in choice.name)
+    assert tables.choice_row(own)[2].endswith("%")
+    assert "texts/s" in tables.choice_row(own)[4]
+
+
+def test_servers_that_hold_nothing_say_why(found: Plan) -> None:
+    refused = [one for one in found.hosted if not one.capacity.sessions]
+    assert refused
+    assert all(tables.server_row(one)[2] == "n/a" for one in refused)
+    assert any("too slow" in line or "does not fit" in line for line in tables.refusals(found))
+
+
+def test_a_speed_keeps_its_interval(found: Plan) -> None:
+    choice = tables.choices(found)[0]
+    speed = tables.speed(choice)
+    assert choice.hosted is not None
+    assert speed is not None
+    assert speed.low is not None
+    assert speed.high is not None
+    assert speed.low < speed.value < speed.high
+    assert speed.value >= found.demand.min_tps - 1e-9
+
+
+def test_the_page_marks_figures_and_escapes_names(found: Plan, tmp_path: Path) -> None:
+    text = write(found, tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "<run>" not in text
+    assert "&lt;run&gt;" in text
+    numbered = {int(number) for number in re.findall(r'href="#source-(\d+)"', text)}
+    assert numbered <= {int(number) for number in re.findall(r'id="source-(\d+)"', text)}
+    assert "None" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_a_page_without_prices_says_what_is_missing(found: Plan) -> None:
+    bare = plan(Asked(models=("qwen3-0.6b",), sessions=5))
+    text = page(replace(bare, bought=()))
+    assert "give --price" in text
+    assert "Needs a server&#x27;s price" in text or "Needs a server" in text
+
+
+# -- plots ----------------------------------------------------------------------------------------------------------------
+
+
+def test_bars_are_as_long_as_their_figures() -> None:
+    rows = [Bar("a", Figure(50.0, "", "modelled", "x"), "own"), Bar("b", Figure(100.0, "", "modelled", "x"), "own")]
+    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', bars(rows, Axes(520, 300), "title"))]
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.01)
+
+
+def test_sessions_of_a_rack_stand_beside_the_vendors(found: Plan) -> None:
+    made = {bar.name: bar.figure.value for bar in rack_bars(found)}
+    assert made["llama-3.2-1b on AmpereOne A192-32X, as its vendor says"] == 19 * 64
+    one = next(one for one in found.hosted if one.server.startswith("Ampere") and one.subject == "llama-3.2-1b")
+    assert made["llama-3.2-1b on AmpereOne A192-32X"] == one.rack_sessions
+
+
+def test_energy_bars_are_of_models_that_write(found: Plan) -> None:
+    names = [bar.name for bar in energy_bars(found)]
+    assert any(name.startswith("gpt-4o-mini, API") for name in names)
+    assert not any("<run>" in name for name in names)
+
+
+def test_cost_lines_cross_where_the_plan_breaks_even(found: Plan) -> None:
+    made = {curve.name: dict(curve.points) for curve in curves(found)}
+    bought = next(points for name, points in made.items() if "API" in name)
+    own = next(points for name, points in made.items() if "API" not in name)
+    assert sorted(own) == sorted(bought)
+    least = min(own)
+    assert own[least] > bought[least]  # at a small volume the servers stand idle
+    slope = [bought[x] / x for x in bought]
+    assert max(slope) == pytest.approx(min(slope))
+    svg = costs(curves(found), found.figures["requests_per_year"].value / 12, Axes(640, 340, left=64))
+    assert svg.count("<path") == len(made)
+    assert "nan" not in svg
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_the_page_in_a_browser(found: Plan, tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    path = write(found, tmp_path / "plan.html")
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--dump-dom")
+    done = subprocess.run([CHROMIUM, *flags, path.as_uri()], capture_output=True, text=True, check=False, timeout=60)
+    if "</main>" not in done.stdout:
+        pytest.skip(f"chromium shows no page here: {done.stderr[-200:]}")
+    assert 'class="box clipped more"' in done.stdout
+    assert done.stdout.count("<svg") >= 6
