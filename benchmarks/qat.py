@@ -1,17 +1,16 @@
 """What training for a kernel's rounding regains over rounding afterwards: Banking77, a student of MiniLM, int8 and w4.
 
-    python benchmarks/qat.py [--work runs/qat] [--seeds 5] [--layers 1] [--width 0] [--group 128] [--rows 0] [--threads 2]
+    python benchmarks/qat.py [--work runs/qat] [--seeds 5] [--layers 1] [--group 128] [--rows 0] [--threads 2]
 
-MiniLM is fine-tuned once; each seed drops layers (or, with a width, starts a narrower student from nothing), trims the
-vocabulary, distils, and then quantises the same student three ways: afterwards; afterwards, once it has been distilled in
-fp32 for as many epochs as the training on grids takes ("longer", so that what more training gives is not taken for what the
-grids give); and by training on grids. Four bits are by groups of 128 columns, where rounding costs most.
+MiniLM is fine-tuned once; each seed drops layers, trims the vocabulary, distils, and then quantises the same student
+three ways: afterwards; afterwards, once it has been distilled in fp32 for as many epochs as the training on grids takes
+("longer", so that what more training gives is not taken for what the grids give); and by training on grids. Four bits are by groups of 128 columns, where rounding costs most.
 
 The claim to test is that where rounding afterwards loses a point or more, training on grids recovers at least half of it,
 against both fp32 students; the table says so, or that no point was lost and the claim was not tested. Accuracy is that of
 the OpenVINO graphs on a fifth of train.csv, picked by hash, which no training sees. What is built and scored stays under
 --work, so that an interrupted run goes on; the table is written there as JSON, and into the docs between the markers of
-`qat` (`qat narrow` with a width).
+`qat`.
 """
 
 from __future__ import annotations
@@ -67,12 +66,7 @@ def main() -> None:
 
 def _student(folder: Path, ctx: BuildContext, options: argparse.Namespace) -> dict[str, Artifact]:
     """The graphs of one seed, by kind."""
-    smaller = Step("drop_layers", {"keep": options.layers})
-    if options.width:
-        smaller = Step(
-            "student", {"layers": options.layers, "width": options.width, "inner": 4 * options.width, "heads": 4}
-        )
-    dropped = _step(folder / "dropped", smaller, ctx.teacher if options.width else None, ctx)
+    dropped = _step(folder / "dropped", Step("drop_layers", {"keep": options.layers}), None, ctx)
     trimmed = _step(folder / "trimmed", Step("trim_vocab"), dropped, ctx)
     student = _step(folder / "student", Step("distil", {"epochs": options.epochs, "copies": 1}), trimmed, ctx)
     same = {"epochs": options.qat_epochs, "rate": options.rate}
@@ -113,10 +107,9 @@ def _scored(path: Path, made: dict[str, Artifact], held: list[Sample], threads: 
 
 def _write(options: argparse.Namespace, figures: list[dict[str, dict[str, float]]], train: int, held: int) -> None:
     """The table over the seeds so far."""
-    kind_of = f"{options.layers} layer{'s' if options.layers > 1 else ''}"
-    kind_of += f" of width {options.width} from nothing" if options.width else " kept"
+    kept = f"{options.layers} layer{'s' if options.layers > 1 else ''} kept"
     lines = [
-        f"{len(figures)} seeds, students of {kind_of}; {train:,} rows trained on, {held:,} held out; mean ± deviation.",
+        f"{len(figures)} seeds, {kept}; {train:,} rows trained on, {held:,} held out; mean ± deviation.",
         "",
         "| student | accuracy | lost to fp32, points | agrees with fp32 | MB |",
         "|---|---|---|---|---|",
@@ -131,7 +124,7 @@ def _write(options: argparse.Namespace, figures: list[dict[str, dict[str, float]
     artifacts.write_whole(options.work / "qat.json", json.dumps(figures, indent=1))
     text = "\n".join(lines)
     print(text, flush=True)
-    write_block(options.docs, "qat narrow" if options.width else "qat", text)
+    write_block(options.docs, "qat", text)
 
 
 def _recovered(width: str, how: str, figures: list[dict[str, dict[str, float]]]) -> str:
@@ -196,7 +189,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "qat")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "methods.md")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--width", type=int, default=0, help="of a student from nothing; 0 keeps layers of the teacher")
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--group", type=int, default=128, help="columns that share a step at 4 bits")
     parser.add_argument("--rows", type=int, default=0, help="about so many rows of each side; 0 is all")
