@@ -2,9 +2,10 @@
 
     python benchmarks/qat.py [--work runs/qat] [--seeds 5] [--layers 1] [--group 128] [--rows 0] [--threads 2]
 
-MiniLM is fine-tuned once; each seed drops layers, trims the vocabulary, distils, and then quantises the same student
-three ways: afterwards; afterwards, once it has been distilled in fp32 for as many epochs as the training on grids takes
-("longer", so that what more training gives is not taken for what the grids give); and by training on grids. Four bits are by groups of 128 columns, where rounding costs most.
+MiniLM is fine-tuned once; each seed drops layers, trims the vocabulary, distils, and then quantises the same student three
+ways: afterwards; afterwards, once it has been distilled in fp32 for as many epochs as the training on grids takes ("longer",
+so that what more training gives is not taken for what the grids give); and by training on grids. Four bits are by groups of
+128 columns, where rounding costs most.
 
 The claim to test is that where rounding afterwards loses a point or more, training on grids recovers at least half of it,
 against both fp32 students; the table says so, or that no point was lost and the claim was not tested. Accuracy is that of
