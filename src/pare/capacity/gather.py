@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pare import catalog
-from pare.benchmark.machine import calibrations_here
+from pare.benchmark.machine import entry_here
 from pare.capacity.asked import EVERYTHING, Asked, freer
 from pare.capacity.site import machines, project, site
 from pare.capacity.subjects import Found, everything, find
@@ -17,6 +17,7 @@ from pare.catalog.prices import Offer
 from pare.catalog.speeds import calibrations, general_roofline
 from pare.errors import InputError
 from pare.planner import plan as planning
+from pare.planner.decode import of_device
 from pare.planner.growth import read_growth
 from pare.planner.hosting import Speeds, Wanted
 from pare.planner.plan import Priced
@@ -52,7 +53,7 @@ def plan(asked: Asked) -> Plan:
     wanted = Wanted(
         demand=load.demand,
         site=load.site,
-        speeds=Speeds(general_roofline(), (*calibrations_here(), *calibrations())),
+        speeds=_speeds(),
         requests=load.requests,
         making={run.subject.name: run.making for run in runs},
         lengths=usage.lengths if usage else (),
@@ -66,6 +67,16 @@ def plan(asked: Asked) -> Plan:
         growth,
         (*load.notes, *notes, *(note for one in found for note in one.notes)),
     )
+
+
+def _speeds() -> Speeds:
+    """What speed is predicted from, this machine's own lines first. Raises InputError where its entry cannot be read."""
+    general, entry = general_roofline(), entry_here()
+    if entry is None:
+        return Speeds(general, calibrations())
+    lines = [(line, entry.shapes[line.model]) for line in entry.calibrations if line.model in entry.shapes]
+    own = {entry.server.name: of_device(general, lines, entry.server)} if entry.server.chip.bandwidth else {}
+    return Speeds(general, (*entry.calibrations, *calibrations()), own)
 
 
 def _found(asked: Asked, usage: Usage | None) -> tuple[list[Found], list[str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -115,6 +115,33 @@ def step_on(chip: Chip, parallel: int, read: float, flops: float, work: float) -
         for widths in (MATRIX, VECTOR)
     )
     return speed.Step(read, chip.bandwidth.value * chips, flops, matrix, work, vector)
+
+
+def of_device(roofline: Roofline, lines: Sequence[tuple[Calibration, Shape]], server: Server) -> Roofline:
+    """The roofline of a server that was measured with other models: the general one, slower or faster as a whole by what
+    the lines say, each at one session and at its largest batch. Of several engines the fastest at a full batch counts.
+
+    The misses stay those of devices that were never measured: lines of one size do not tell how far another is off.
+    Raises InputError where the chip's bandwidth is unknown.
+    """
+    if not lines:
+        return roofline
+    engine = min(lines, key=lambda line: line[0].itl_constant_s / line[0].largest_batch + line[0].itl_slope_s)[0].engine
+    ratios = []
+    for one, shape in lines:
+        if one.engine == engine:
+            found = pace(shape, Widths(float(_bits(one.width) or 8)), server, 1, one.context, roofline)
+            measured = speed.Line(one.itl_constant_s, one.itl_slope_s)
+            ratios += [math.log(measured.at(batch) / found.itl_s(batch)) for batch in {1, one.largest_batch}]
+    times = math.exp(sum(ratios) / len(ratios))
+    return replace(
+        roofline,
+        memory=roofline.memory / times,
+        compute=roofline.compute / times,
+        vector=roofline.vector / times,
+        constant_s=roofline.constant_s * times,
+        source=f"{roofline.source}; times {times:.2f}, as {engine} was measured here with {lines[0][0].model}",
+    )
 
 
 def calibration_of(

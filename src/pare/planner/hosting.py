@@ -22,10 +22,17 @@ THOUSAND = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """What speed is predicted from: the roofline of all devices, and lines of those that were measured."""
+    """What speed is predicted from: the roofline of all devices, those of servers that were measured with other models, by
+    the server's name, and lines of the very model and server.
+    """
 
     roofline: Roofline
     calibrations: tuple[Calibration, ...] = ()
+    own: Mapping[str, Roofline] = field(default_factory=dict)
+
+    def of(self, server: Server) -> Roofline:
+        """The roofline of a server: its own, else the general one."""
+        return self.own.get(server.name, self.roofline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def placed(subject: Subject, server: Server, wanted: Wanted) -> Capacity:
         return _nothing(
             f"the {' and '.join(missing)} of {chip.name} is unknown; on this machine: pare doctor --measure"
         )
-    return capacity.capacity(subject, server, wanted.demand, wanted.speeds.roofline, wanted.speeds.calibrations)
+    return capacity.capacity(subject, server, wanted.demand, wanted.speeds.of(server), wanted.speeds.calibrations)
 
 
 def _answering(subject: Subject, rate: Figure, server: Server, wanted: Wanted) -> Capacity:

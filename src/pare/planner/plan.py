@@ -95,7 +95,7 @@ def _simulated(one: Hosted, subject: Subject, server: Server, wanted: Wanted) ->
     if subject.shape is None or subject.texts_per_s is not None or not one.servers:
         return one
     speeds, demand = wanted.speeds, wanted.demand
-    pace = capacity.pace_of(subject, server, demand, one.capacity.parallel, speeds.roofline, speeds.calibrations)
+    pace = capacity.pace_of(subject, server, demand, one.capacity.parallel, speeds.of(server), speeds.calibrations)
     return replace(one, goodput=capacity.goodput(one.capacity, pace, demand, one.servers, SEED, wanted.lengths))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pare.catalog.types import Calibration, Chip, Roofline, Server
 from pare.errors import InputError
 from pare.planner import anatomy
-from pare.planner.decode import DOUBLING, calibration_of, pace
+from pare.planner.decode import DOUBLING, calibration_of, of_device, pace
 from pare.planner.types import Subject, Widths
 from pare.types import Part, Quantity, Shape
 
@@ -128,3 +128,19 @@ def test_many_layers_are_as_slow_as_one_of_their_size() -> None:
     one, split = (pace(shape, Widths(8.0, head=16.0), server(), 1, 600, ROOFLINE) for shape in (SHAPE, many))
     assert split.itl_s(7) == pytest.approx(one.itl_s(7))
     assert split.prefill_s(70) == pytest.approx(one.prefill_s(70))
+
+
+def test_a_machine_that_is_twice_as_slow_with_another_model_is_so_with_all() -> None:
+    plain = pace(SHAPE, Widths(8.0), server(), 1, 600, ROOFLINE)
+    ends = [2 * plain.itl_s(batch) for batch in (1, 32)]
+    slope = (ends[1] - ends[0]) / 31
+    line = replace(LINE, itl_constant_s=ends[0] - slope, itl_slope_s=slope)
+    slower = replace(line, engine="another", itl_constant_s=10 * line.itl_constant_s, itl_slope_s=10 * slope)
+    own = of_device(ROOFLINE, [(slower, SHAPE), (line, SHAPE)], server())
+    assert own.misses == ROOFLINE.misses
+    assert "times 2.00, as engine was measured here" in own.source
+    larger = replace(SHAPE, parts=tuple(replace(part, elements=3 * part.elements) for part in SHAPE.parts))
+    for batch in (1, 7):
+        found = [pace(larger, Widths(4.0), server(), 1, 100, one).itl_s(batch) for one in (ROOFLINE, own)]
+        assert found[1] == pytest.approx(2 * found[0])
+    assert of_device(ROOFLINE, [], server()) is ROOFLINE
