@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_letters
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models
 
 from pare import api
 from pare.benchmark import machine
@@ -255,9 +257,15 @@ def test_plan(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     flags = ("--price", "9000", "--growth", "5%/month", "--width", "w8,head=8,embeddings=8", "--json")
     bought = said(capsys, "plan", "llama-3.1-70b", "--compare", f"gpt-4o-mini,gemma-2-9b,own:{run}", *flags)
 
+    letters = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(ascii_letters)}, merges=[]))
+    letters.save(str(tmp_path / "tokenizer.json"))
+    log = write_log(tmp_path / "usage.jsonl", 60)
+    own = f"gemma-2-9b={tmp_path / 'tokenizer.json'}"
+    counted = said(capsys, "plan", "gemma-2-9b", "--usage", str(log), "--tokenizer", own, "--json")
+
     def unpriced(*given: object) -> None:
         raise InputError("no rate")
 
     monkeypatch.setattr("pare.capacity.gather.prices.charge", unpriced)
     hosted = said(capsys, "plan", "llama-3.2-1b", *flags)
-    check("planned", bought, hosted)
+    check("planned", bought, hosted, counted)

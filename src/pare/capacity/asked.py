@@ -25,8 +25,8 @@ class Asked:
     """The options of ``pare plan``. None or empty: not given, and then taken from the log, the run or the catalogue.
 
     ``price`` is in US dollars by a device's name; the empty name stands for every device that has no other. ``operation``
-    and ``staff`` are US dollars a server and year, ``project_usd`` once and in all, ``upkeep`` a month. Raises InputError
-    where a number breaks its rule.
+    and ``staff`` are US dollars a server and year, ``project_usd`` once and in all, ``upkeep`` a month. ``tokenizer``:
+    paths, or ``MODEL=PATH`` for a compared model's. Raises InputError where a number breaks its rule.
     """
 
     models: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Asked:
     devices: tuple[str, ...] = (EVERY_SERVER,)
     rack: Rack = DEFAULT_RACK
     usage: Path | None = None
+    tokenizer: tuple[str, ...] = ()
     growth: str = ""
     licence: str = ""
     width: str = ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pare import catalog
 from pare.benchmark.machine import entry_here
 from pare.capacity.asked import EVERYTHING, Asked, freer
 from pare.capacity.site import machines, project, site
 from pare.capacity.subjects import Found, everything, find
+from pare.capacity.tongues import own_demand, text_prices, tongues
 from pare.capacity.usage import Usage, read_usage
 from pare.catalog import prices
 from pare.catalog.prices import Offer
@@ -25,6 +26,9 @@ from pare.planner.types import Demand, Figure, Plan, Site
 from pare.types import Quantity
 from pare.units import MONTHS_PER_YEAR, SECONDS_PER_MONTH
 
+TOKENS = (
+    "the tokens of a request are assumed, and what offers cost follows them: give --prompt and --answer, or --usage"
+)
 SESSIONS = 100
 """Sessions at once where nobody says how many: a round number, told as an assumption."""
 WATT_HOURS_PER_KWH = 1000.0
@@ -38,6 +42,7 @@ class _Load:
     site: Site
     requests: Figure
     notes: tuple[str, ...]
+    peak_per_s: float | None = None
 
 
 def plan(asked: Asked) -> Plan:
@@ -50,6 +55,12 @@ def plan(asked: Asked) -> Plan:
     growth = read_growth(asked.growth) if asked.growth else None
     load = _load(asked, usage, found)
     runs = [one.run for one in found if one.run is not None]
+    counts = tongues(asked, usage, found)
+    own = {
+        one.name: own_demand(load.demand, counted, asked, load.peak_per_s)
+        for one in found
+        if (counted := counts.of(one.name)) is not None and (one.subject is None or one.subject.texts_per_s is None)
+    }
     wanted = Wanted(
         demand=load.demand,
         site=load.site,
@@ -58,15 +69,18 @@ def plan(asked: Asked) -> Plan:
         making={run.subject.name: run.making for run in runs},
         lengths=usage.lengths if usage else (),
         project=project(asked),
+        own=own,
     )
-    return planning.plan(
+    made = planning.plan(
         [one.subject for one in found if one.subject is not None],
         machines(asked, [run.server for run in runs]),
         wanted,
-        [priced(one.name, offer, load, usage) for one in found for offer in one.sold],
+        [priced(one.name, offer, wanted.of(one.name).demand, usage) for one in found for offer in one.sold],
         growth,
-        (*load.notes, *notes, *(note for one in found for note in one.notes)),
+        (*load.notes, *notes, *(note for one in found for note in one.notes), *counts.notes()),
     )
+    shown = tuple(count.shown for count in counts.counts)
+    return replace(made, tokens=shown, text_prices=text_prices(found, counts, usage))
 
 
 def _speeds() -> Speeds:
@@ -120,6 +134,8 @@ def _load(asked: Asked, usage: Usage | None, found: Sequence[Found]) -> _Load:
         return Demand(sessions, asked.min_tps, prompt, answer, every, burstiness)
 
     notes = (usage.words(),) if usage else ()
+    if not (usage or incumbent) and None in (asked.prompt, asked.answer) and any(one.sold for one in found):
+        notes = (*notes, TOKENS)
     if asked.sessions is None and usage is not None and usage.mean_per_s and usage.peak_per_s:
         made = demand(max(1, math.ceil(usage.peak_per_s * every - 1e-9)))
         share = Quantity(
@@ -136,7 +152,7 @@ def _load(asked: Asked, usage: Usage | None, found: Sequence[Found]) -> _Load:
         )
         why = "asked" if asked.every else f"that an answer takes at {asked.min_tps:g} tokens/s"
         said = f"sessions ({made.sessions:,}): the rate of its busiest hour x {every:,.3g} s {why}"
-        return _Load(made, site(asked, share), requests, (*notes, said))
+        return _Load(made, site(asked, share), requests, (*notes, said), usage.peak_per_s)
     place = site(asked)
     if asked.sessions is None and run is not None and run.requests_per_month is not None:
         volume = run.requests_per_month
@@ -156,9 +172,8 @@ def _load(asked: Asked, usage: Usage | None, found: Sequence[Found]) -> _Load:
 # -- offers -----------------------------------------------------------------------------------------------------------
 
 
-def priced(name: str, offer: Offer, load: _Load, usage: Usage | None) -> Priced:
+def priced(name: str, offer: Offer, demand: Demand, usage: Usage | None) -> Priced:
     """What an offer charges for a mean request: of the log, with what came from a cache, or of the demand's tokens."""
-    demand = load.demand
     asks: tuple[str, ...] = ()
     cached = usage.cached if usage else 0.0
     characters = usage.characters if usage else None

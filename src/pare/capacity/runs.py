@@ -29,6 +29,7 @@ class FromRun:
     incumbent: Incumbent | None
     requests_per_month: Quantity | None
     notes: tuple[str, ...]
+    tokenizer: Path | None = None
 
 
 def of_run(name: str, path: Path) -> FromRun:
@@ -44,6 +45,7 @@ def of_run(name: str, path: Path) -> FromRun:
             incumbent=study.incumbent,
             requests_per_month=_volume(study),
             notes=notes,
+            tokenizer=_tokenizer(study, trial),
         )
     finally:
         study.close()
@@ -85,6 +87,12 @@ def _chosen(study: Study, name: str) -> tuple[Trial, tuple[str, ...]]:
     return able[0], (
         f"{name} is {able[0].candidate.name}, the cheapest on its frontier: its study has no proven winner",
     )
+
+
+def _tokenizer(study: Study, trial: Trial) -> Path | None:
+    """The tokenizer of the chosen model; None where it has none, or its artifact is gone."""
+    path = study.store.root / trial.artifact / "tokenizer.json"
+    return path if trial.artifact and path.is_file() else None
 
 
 def _subject(name: str, trial: Trial, facts: Facts) -> Subject:

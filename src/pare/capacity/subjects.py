@@ -32,13 +32,16 @@ TYPICAL = Usage(tokens_in=1000.0, tokens_out=250.0, characters_in=4000.0)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a name gives: something to host, who sells it, or both. ``run`` is there where it was a run's folder."""
+    """What a name gives: something to host, who sells it, or both. ``run`` is there where it was a run's folder, and
+    ``tokenizer`` is the path of its own, where it has one on this disk.
+    """
 
     name: str
     subject: Subject | None = None
     sold: tuple[Offer, ...] = ()
     run: FromRun | None = None
     notes: tuple[str, ...] = ()
+    tokenizer: Path | None = None
 
 
 def find(name: str, asked: Asked) -> Found:
@@ -101,12 +104,14 @@ def _local(name: str, path: Path, asked: Asked) -> Found:
         if not (path / TASK).is_file():
             raise InputError(f"{path / TASK} does not exist, and the study beside it cannot be read without it")
         found = of_run(name, path)
-        return Found(name, found.subject, run=found, notes=found.notes)
+        return Found(name, found.subject, run=found, notes=found.notes, tokenizer=found.tokenizer)
+    tokenizer = path / "tokenizer.json" if (path / "tokenizer.json").is_file() else None
     if (path / artifacts.MANIFEST).is_file():
-        return Found(name, _artifact(name, path))
+        return Found(name, _artifact(name, path), tokenizer=tokenizer)
     if path.is_dir() and not (path / CONFIG).is_file():
         raise InputError(f"{path} is no run, artifact or model: it has no {LEDGER}, {artifacts.MANIFEST} or {CONFIG}")
-    return Found(name, _configured(name, _read(path if path.is_file() else path / CONFIG), asked))
+    config = _read(path if path.is_file() else path / CONFIG)
+    return Found(name, _configured(name, config, asked), tokenizer=tokenizer)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -23,7 +23,9 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 FEWEST_GAPS = 20
 """Requests in the busiest hour from which their gaps tell how bursty they are; with fewer they are taken as Poisson."""
 KEPT = 2_000
-"""About how many requests' lengths are kept, for the simulation."""
+"""About how many requests' lengths are kept, for the simulation, and how many texts, for other tokenizers."""
+MOST_CHARACTERS = 20_000_000
+"""Of the texts that are kept."""
 LETTERS = 400
 """Characters of a prompt that are looked at for its script."""
 SCRIPTS_SHOWN = 0.01
@@ -42,11 +44,22 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Requests whose prompts are mostly in one script. ``characters_per_token`` is None where the log counts no tokens."""
+    """Requests whose last messages are mostly in one script."""
 
     name: str
     share: float
-    characters_per_token: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A request of the log that is kept whole: its texts, its language, its messages, and its tokens as the log has them."""
+
+    prompt: str
+    answer: str
+    language: str
+    messages: int
+    tokens_in: int | None
+    tokens_out: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,8 @@ class Usage:
     so are the rates: ``mean_per_s``, ``peak_per_s`` (the busiest hour), and the ``burstiness`` of gaps in that hour.
 
     ``counted`` says where the tokens are from. ``cached`` is the mean of a prompt's tokens that came from a cache, and
-    ``characters`` that of its characters. ``lengths`` are the tokens of prompts and answers of some requests.
+    ``characters`` that of its characters. ``lengths`` are the tokens of prompts and answers of some requests; ``sample``
+    are some requests whole.
     """
 
     path: str
@@ -73,6 +87,7 @@ class Usage:
     burstiness: float
     scripts: tuple[Script, ...]
     spend: Quantity | None
+    sample: tuple[Sampled, ...] = ()
 
     def words(self) -> str:
         """The log in one sentence."""
@@ -80,11 +95,7 @@ class Usage:
         rate = ""
         if self.mean_per_s and self.peak_per_s:
             rate = f"; {self.mean_per_s * HOUR_S:,.0f} an hour, {self.peak_per_s * HOUR_S:,.0f} in the busiest"
-        tongues = ", ".join(
-            f"{script.name} {script.share:.0%}"
-            + (f" ({script.characters_per_token:.2f} characters a token)" if script.characters_per_token else "")
-            for script in self.scripts
-        )
+        tongues = ", ".join(f"{script.name} {script.share:.0%}" for script in self.scripts)
         return (
             f"{self.path}: {self.requests:,} requests{span}{rate}; prompts {self.prompt.mean:,.0f} tokens "
             f"(95 of 100 within {self.prompt.p95:,.0f}), answers {self.answer.mean:,.0f} ({self.answer.p95:,.0f}), "
@@ -98,6 +109,27 @@ class Usage:
 
 
 @dataclass
+class _Sample:
+    """Every so manyth request, so that there are ``KEPT`` to twice as many, or ``MOST_CHARACTERS`` of them."""
+
+    kept: list[Sampled] = field(default_factory=list)
+    step: int = 1
+    seen: int = 0
+    characters: int = 0
+
+    def add(self, request: Logged, prompt: str, script: str) -> None:
+        if self.seen % self.step == 0:
+            tokens = request.tokens_in, request.tokens_out
+            one = Sampled(prompt, request.answer, script or "none", len(request.messages), *tokens)
+            self.kept.append(one)
+            self.characters += len(one.prompt) + len(one.answer)
+            while len(self.kept) > 1 and (len(self.kept) > 2 * KEPT or self.characters > MOST_CHARACTERS):
+                self.kept, self.step = self.kept[::2], 2 * self.step
+                self.characters = sum(len(one.prompt) + len(one.answer) for one in self.kept)
+        self.seen += 1
+
+
+@dataclass
 class _Counted:
     """What one pass counts, in constant memory but for eight bytes a figure of a request."""
 
@@ -108,9 +140,8 @@ class _Counted:
     written: int = 0
     modelled: int = 0
     spend: Spend = field(default_factory=Spend)
+    sample: _Sample = field(default_factory=_Sample)
     requests: Counter[str] = field(default_factory=Counter)
-    characters: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
 
     def add(self, request: Logged) -> None:
         self.spend.add(request)
@@ -125,11 +156,9 @@ class _Counted:
         if (moment := _epoch(request.time)) is not None:
             self.times.append(moment)
         script = script_of(request.messages[-1].text[:LETTERS] if request.messages else text[:LETTERS])
+        self.sample.add(request, text, script)
         if script:
             self.requests[script] += 1
-            if tokens_in:
-                self.characters[script] += len(text)
-                self.tokens[script] += tokens_in
 
 
 def read_usage(path: Path) -> Usage:
@@ -163,11 +192,10 @@ def read_usage(path: Path) -> Usage:
         peak_per_s=_busiest(times) / HOUR_S if known else None,
         burstiness=_burstiness(times) if known else 1.0,
         scripts=tuple(
-            Script(name, n / total, found.characters[name] / found.tokens[name] if found.tokens[name] else None)
-            for name, n in found.requests.most_common()
-            if n >= SCRIPTS_SHOWN * total
+            Script(name, n / total) for name, n in found.requests.most_common() if n >= SCRIPTS_SHOWN * total
         ),
         spend=found.spend.total(count),
+        sample=tuple(found.sample.kept),
     )
 
 

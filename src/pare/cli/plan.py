@@ -52,6 +52,12 @@ def _number(flag: str, help: str) -> Callable[[F], F]:
 @click.option(
     "--usage", type=click.Path(path_type=Path), help="a log of a large model: tokens, arrivals and volume are read"
 )
+@click.option(
+    "--tokenizer",
+    multiple=True,
+    metavar="PATH",
+    help="count the log's texts with it too: a tokenizer.json or its folder, or MODEL=PATH; may be given again",
+)
 @click.option("--growth", default="", help="how sessions grow: 5%/month, 40%/year")
 @click.option(
     "--devices", default=EVERY_SERVER, show_default=True, help="devices by comma; all; servers: with known power; here"

@@ -35,8 +35,10 @@ class TokenFacts:
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:
-    """A folder's fast tokenizer, without padding and truncation. Raises InputError where there is none."""
-    path = folder / "tokenizer.json"
+    """A folder's fast tokenizer, or that of a tokenizer.json itself, without padding and truncation. Raises InputError where
+    there is none.
+    """
+    path = folder if folder.is_file() else folder / "tokenizer.json"
     if not path.is_file():
         raise InputError(f"{folder} has no tokenizer.json; save the model's fast tokenizer there (save_pretrained)")
     try:

@@ -46,7 +46,8 @@ class Making:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What all rows of a plan have in common. ``requests`` are those of a year; ``lengths`` are a log's (prompt, answer)
-    pairs in tokens, for the simulation; ``project`` is what replacing an API by a model of one's own takes.
+    pairs in tokens, for the simulation; ``project`` is what replacing an API by a model of one's own takes. ``own`` are the
+    demand and lengths of subjects whose own tokenizer has counted the log.
     """
 
     demand: Demand
@@ -56,6 +57,14 @@ class Wanted:
     making: Mapping[str, Making] = field(default_factory=dict)
     lengths: tuple[tuple[int, int], ...] = ()
     project: Project | None = None
+    own: Mapping[str, tuple[Demand, tuple[tuple[int, int], ...]]] = field(default_factory=dict)
+
+    def of(self, subject: str) -> Wanted:
+        """The same with the demand in a subject's own tokens, where they are known."""
+        if subject not in self.own:
+            return self
+        demand, lengths = self.own[subject]
+        return replace(self, demand=demand, lengths=lengths, own={})
 
 
 def host(subject: Subject, server: Server, wanted: Wanted, cheapest: Bought | None = None) -> Hosted:
@@ -76,7 +85,7 @@ def host(subject: Subject, server: Server, wanted: Wanted, cheapest: Bought | No
         figures |= priced
         asks += missing
         if cheapest is not None:
-            figures |= _against(server, servers, held, wanted, cheapest, figures)
+            figures |= _against(subject, server, servers, held, wanted, cheapest, figures)
     if packing and held.sessions:
         figures |= _a_rack(server, packing, held)
     figures["tokens_leaving_per_year"] = Figure(0.0, "tokens/year", "measured", "it runs on servers of one's own")
@@ -216,6 +225,7 @@ def _money(
 
 
 def _against(
+    subject: Subject,
     server: Server,
     servers: int,
     held: Capacity,
@@ -239,7 +249,8 @@ def _against(
             found["break_even_utilisation"] = Figure(share, "", "modelled", source)
             volume = share * servers * rate * SECONDS_PER_YEAR
             found["break_even_requests_per_year"] = Figure(volume, "requests/year", "modelled", source)
-        found |= _project(mine, cheapest, wanted)
+        if not subject.terms:  # of one's own: a published model needs no building
+            found |= _project(mine, cheapest, wanted)
     making, before, after = (
         figures.get("making_kwh"),
         cheapest.figures.get("kwh_per_1k_requests"),

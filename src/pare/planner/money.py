@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pare.catalog.prices import Offer, Usage, charge
 from pare.catalog.types import Server
@@ -127,6 +127,20 @@ def api_usd_per_1k(offer: Offer, usage: Usage, tokens: float) -> Figure:
     usd = charge(offer, usage)
     source = f"{usd:f} USD for {tokens:,.0f} tokens in {usage.requests:,} requests; {offer.provider}: {offer.source}"
     return Figure(float(usd) * 1000 / tokens, "USD per 1,000 tokens", "modelled", source)
+
+
+def api_usd_per_1k_characters(offer: Offer, usage: Usage, characters: float) -> Figure:
+    """USD per 1,000 characters of the user's own prompts and answers, whatever an offer bills by: the one measure that no
+    tokenizer bends. Raises InputError as ``api_usd_per_1k`` does.
+    """
+    return replace(
+        api_usd_per_1k(offer, usage, characters),
+        unit="USD per 1,000 characters",
+        source=(
+            f"{charge(offer, usage):f} USD for {characters:,.0f} characters in {usage.requests:,} requests; "
+            f"{offer.provider}: {offer.source}"
+        ),
+    )
 
 
 def api_usd_per_1k_requests(offer: Offer, usage: Usage) -> Figure:

@@ -49,7 +49,7 @@ def plan(
     bought = tuple(buy(offer, wanted) for offer in offers)
     lean = [replace(one, shape=compact(one.shape)) if one.shape else one for one in subjects]
     placed = [
-        host(subject, server, wanted, _rival(subject, bought))
+        host(subject, server, wanted.of(subject.name), _rival(subject, bought))
         for subject in lean
         if subject.shape is not None or subject.texts_per_s is not None
         for server in servers
@@ -57,7 +57,8 @@ def plan(
     sentence, choice = recommend(subjects, placed, bought, wanted.demand)
     known, machines = {one.name: one for one in subjects}, {one.name: one for one in servers}
     hosted = tuple(
-        _simulated(one, known[one.subject], machines[one.server], wanted) if one is choice else one for one in placed
+        _simulated(one, known[one.subject], machines[one.server], wanted.of(one.subject)) if one is choice else one
+        for one in placed
     )
     return Plan(
         demand=wanted.demand,
@@ -69,6 +70,7 @@ def plan(
         notes=tuple(notes),
         figures={"requests_per_year": wanted.requests},
         growth=_growth(hosted, wanted, growth) if growth else {},
+        demands={name: demand for name, (demand, _) in wanted.own.items()},
     )
 
 
@@ -109,7 +111,7 @@ def _growth(hosted: Sequence[Hosted], wanted: Wanted, growth: Growth) -> dict[st
         even = best.figures.get("break_even_requests_per_year")
         priced = "usd_per_year" in best.figures
         found[name] = milestones(
-            wanted.demand.sessions,
+            wanted.of(name).demand.sessions,
             best.capacity.sessions,
             best.a_rack,
             growth,
@@ -124,6 +126,7 @@ def _growth(hosted: Sequence[Hosted], wanted: Wanted, growth: Growth) -> dict[st
 
 def buy(offer: Priced, wanted: Wanted) -> Bought:
     """What an offer costs at the demand's requests, and what leaves the house with them."""
+    wanted = wanted.of(offer.subject)
     requests, demand = wanted.requests, wanted.demand
     figures: dict[str, Figure] = {}
     asks = list(offer.asks)

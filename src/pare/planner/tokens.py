@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from pare.catalog.prices import Usage
 from pare.families.tokens import script_of
+from pare.planner.types import Language, Tokenized
 from pare.remote.cost import BYTES_A_TOKEN, FRAME_TOKENS, modelled_tokens
 from pare.types import Provenance
 
 Counter = Callable[[str], int]
 """Text → its number of tokens, special ones left out."""
 
+LEAST = 0.01
+"""The least share of requests with which a language is told."""
 SAMPLE = 400
 """The characters at a text's start by which its script is told."""
 
@@ -84,6 +87,37 @@ def dearer(counted: Mapping[str, Counted], than: str) -> dict[str, float]:
         return {}
     rates = {language: part.tokens_per_character for language, part in counted.items()}
     return {language: rate / base for language, rate in rates.items() if rate is not None}
+
+
+def tokenized(name: str, prompts: Mapping[str, Counted], answers: Mapping[str, Counted]) -> Tokenized:
+    """Requests by language, the commonest first, as the tokenizer of that name counts them; a chat template's tokens are
+    there only where the counts have them. ``prompts`` and ``answers`` are of the same requests.
+    """
+    total = sum(part.texts for part in prompts.values())
+    common = sorted(prompts, key=lambda language: (-prompts[language].texts, language))
+    whole = {language: together((prompts[language], answers[language])) for language in common}
+    times = dearer(whole, common[0]) if common else {}
+    first = prompts[common[0]] if common else together(())
+    return Tokenized(
+        name=name,
+        texts=total,
+        provenance=first.provenance,
+        source=first.source,
+        languages=tuple(
+            Language(
+                name=language,
+                share=prompts[language].texts / total,
+                prompt_tokens=prompts[language].tokens / prompts[language].texts,
+                answer_tokens=answers[language].tokens / answers[language].texts,
+                characters_per_token=whole[language].characters / whole[language].tokens
+                if whole[language].tokens
+                else None,
+                dearer=times.get(language),
+            )
+            for language in common
+            if prompts[language].texts >= LEAST * total
+        ),
+    )
 
 
 def usage_of(prompts: Counted, answers: Counted) -> Usage:

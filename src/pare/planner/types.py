@@ -140,9 +140,47 @@ class Bought:
 
 
 @dataclass(frozen=True, slots=True)
+class Language:
+    """A log's requests in one language by one tokenizer: their share, and a request's mean tokens. ``dearer`` is how many
+    times the tokens a character takes of those in the commonest language; None, as ``characters_per_token``: no tokens.
+    """
+
+    name: str
+    share: float
+    prompt_tokens: float
+    answer_tokens: float
+    characters_per_token: float | None
+    dearer: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """The sampled texts of a log as one tokenizer counts them: a compared model's, a given one, or the log's own count."""
+
+    name: str
+    texts: int
+    provenance: Provenance
+    source: str
+    languages: tuple[Language, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrice:
+    """What an offer charges for the user's own texts in one language: for 1,000 of their tokens, of their characters and of
+    their requests.
+    """
+
+    subject: str
+    provider: str
+    language: str
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The answer of ``pare plan``. ``sentence`` recommends, with the two figures that decide. ``figures`` are those of the
-    demand itself, as ``requests_per_year``; ``growth`` says by subject what becomes due and when.
+    demand itself, as ``requests_per_year``; ``growth`` says by subject what becomes due and when. ``demands`` are of the
+    subjects whose own tokenizer has counted a log; ``tokens`` and ``text_prices`` are that log's, by language.
     """
 
     demand: Demand
@@ -154,3 +192,6 @@ class Plan:
     notes: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     growth: Mapping[str, tuple[Milestone, ...]] = field(default_factory=dict)
+    demands: Mapping[str, Demand] = field(default_factory=dict)
+    tokens: tuple[Tokenized, ...] = ()
+    text_prices: tuple[TextPrice, ...] = ()

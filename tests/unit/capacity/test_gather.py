@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pare import api
 from pare.benchmark import machine
 from pare.capacity.asked import LIMITS, Asked, read_prices
-from pare.capacity.gather import SESSIONS, plan
+from pare.capacity.gather import SESSIONS, TOKENS, plan
 from pare.capacity.runs import of_run, widths_of
 from pare.capacity.usage import read_usage
 from pare.errors import InputError
@@ -150,6 +150,8 @@ def test_sessions_nobody_states_are_told_as_assumed() -> None:
     found = plan(Asked(models=("llama-3.2-1b",)))
     assert found.demand.sessions == SESSIONS
     assert any("--sessions" in note for note in found.notes)
+    assert TOKENS in found.notes
+    assert TOKENS not in plan(Asked(models=("llama-3.2-1b",), prompt=100, answer=10)).notes
     assert not any("assumed: give" in note for note in plan(Asked(models=("llama-3.2-1b",), sessions=3)).notes)
 
 
@@ -189,7 +191,7 @@ def test_a_log_gives_tokens_rates_and_scripts(tmp_path: Path) -> None:
     assert found.burstiness < 0.01 or found.burstiness == 1.0
     scripts = {script.name: script for script in found.scripts}
     assert set(scripts) == {"Latin", "Arabic"}
-    assert scripts["Latin"].characters_per_token == pytest.approx(16 / 100)
+    assert scripts["Latin"].share == 0.5
 
 
 def test_tokens_that_a_log_does_not_count_are_modelled(tmp_path: Path) -> None:
