@@ -49,6 +49,8 @@ SERVERS = (
     "power",
     "a year",
 )
+TOKENS = ("tokens counted by", "language", "requests", "a prompt", "an answer", "characters a token", "times as many")
+PRICES = ("offer", "language", "1,000 tokens", "1,000 characters", "1,000 requests")
 LONGEST = 26
 FEW = 12
 """Reasons why a server holds nothing that are told on the terminal."""
@@ -159,7 +161,14 @@ def show(plan: Plan) -> None:
     listed = [one for one in plan.hosted if one.capacity.sessions or len(plan.hosted) <= MANY]
     if listed:
         out.print(grid(SERVERS, [server_row(one) for one in listed]))
-    notes = (*plan.notes, *scored(plan), *served(plan), *growth_words(plan), *refusals(plan)[:FEW], *asks(plan))
+    if plan.tokens:
+        out.print(grid(TOKENS, token_rows(plan)))
+    if plan.text_prices:
+        out.print(grid(PRICES, price_rows(plan)))
+    for words in paid_back(plan):
+        out.print(words, markup=False)
+    told = (*scored(plan), *served(plan), *growth_words(plan))
+    notes = (*plan.notes, *told, *refusals(plan)[:FEW], *asks(plan))
     for words in (f"- {note}" for note in notes):
         out.print(words, style="dim", markup=False)
     out.print(LEGEND, style="dim", markup=False)
@@ -171,9 +180,16 @@ def asked(plan: Plan) -> str:
     demand, site = plan.demand, plan.site
     requests = plan.figures["requests_per_year"]
     many = "session" if demand.sessions == 1 else "sessions"
+    writes = any(one.texts_per_s is None for one in plan.subjects) or plan.bought
+    level = (
+        f" at {demand.min_tps:g} tokens/s or more, prompts of {demand.prompt_tokens:,.0f} and answers of "
+        f"{demand.answer_tokens:,.0f} tokens"
+        if writes
+        else ""
+    )
     return (
-        f"{demand.sessions:,} {many} at {demand.min_tps:g} tokens/s or more, prompts of {demand.prompt_tokens:,.0f} and "
-        f"answers of {demand.answer_tokens:,.0f} tokens; {text(requests)} requests a year\n"
+        f"{demand.sessions:,} {many}{level}; each asks every {demand.every_s:,.3g} s at the peak; "
+        f"{text(requests)} requests a year\n"
         f"region {site.region}: {text(site.grid)}/kWh, {text(site.energy_price)}/kWh, PUE {text(site.pue)}, utilisation "
         f"{MARKS[site.utilisation.provenance]}{percent(site.utilisation.value, 0)}; rack {site.rack.units} U, "
         f"{site.rack.power_kw:g} kW, less {site.rack.reserved_units} U and {site.rack.reserved_kw:g} kW"
@@ -248,6 +264,64 @@ def served(plan: Plan) -> list[str]:
         f"({one.goodput.source})"
         for one in plan.hosted
         if one.goodput is not None
+    ]
+
+
+def made(plan: Plan) -> dict[str, Mapping[str, Figure]]:
+    """The figures of building, by model, on the servers that it is best put on; only of those that took or take some."""
+    best = ((one.name, best_of(plan.hosted, one.name)) for one in plan.subjects)
+    return {name: one.figures for name, one in best if one and {"project_usd", "making_kwh"} & set(one.figures)}
+
+
+def paid_back(plan: Plan) -> list[str]:
+    """What building takes once, and when it is paid back, a line each of money and energy."""
+    lines = []
+    for name, figures in made(plan).items():
+        cost, months, kwh = (figures.get(key) for key in ("project_usd", "project_payback_months", "making_kwh"))
+        if cost is not None:
+            when = f"paid back in {text(months)}" if months else "never paid back: the offer beside it costs too little"
+            lines.append(
+                f"{name}: building it costs {text(cost)} once, {when} (--project-months, --project-usd, --upkeep)"
+            )
+        if kwh is not None:
+            requests = figures.get("payback_requests")
+            when = f", paid back after {text(requests)} requests taken from an API" if requests else ""
+            lines.append(f"{name}: its study took {text(kwh)} and {text(figures['making_kg'])} of CO2e{when}")
+    return lines
+
+
+def token_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Cells as ``TOKENS`` names them: each language by each tokenizer."""
+    return [
+        (
+            one.name if len(one.name) <= LONGEST else f"…{one.name[1 - LONGEST :]}",
+            language.name,
+            percent(language.share, 0),
+            *(
+                NONE if value is None else MARKS[one.provenance] + significant(value)
+                for value in (
+                    language.prompt_tokens,
+                    language.answer_tokens,
+                    language.characters_per_token,
+                    language.dearer,
+                )
+            ),
+        )
+        for one in plan.tokens
+        for language in one.languages
+    ]
+
+
+def price_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Cells as ``PRICES`` names them: each language behind each API."""
+    keys = ("usd_per_1k_tokens", "usd_per_1k_characters", "usd_per_1k_requests")
+    return [
+        (
+            f"{shortened(one.subject, LONGEST)} of {one.provider}",
+            one.language,
+            *(text(one.figures.get(key)) for key in keys),
+        )
+        for one in plan.text_prices
     ]
 
 

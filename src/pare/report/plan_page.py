@@ -8,20 +8,23 @@ from pare.artifacts import write_whole
 from pare.planner.types import Figure, Hosted, Plan
 from pare.report import plan as tables
 from pare.report.closing import provenance
-from pare.report.figures import NONE, count, significant
+from pare.report.figures import NONE, count
 from pare.report.html import Child, Html, join, tag
 from pare.report.page import document
 from pare.report.parts import Cell, Column, Row, Sources, lead, note, section, table, terms
 from pare.report.plan import Choice
+from pare.report.plan_cell import cell as _cell
 from pare.report.plan_plots import Bar, bars, costs, curves, energy_bars, keys, rack_bars
+from pare.report.plan_texts import building, texts
 from pare.report.style import STYLE
 from pare.report.svg import Axes, both
-from pare.types import Quantity
 from pare.units import MONTHS_PER_YEAR, percent
 
 OWN_STYLE = Html("""
 svg .fill.own{fill:var(--accent)}svg .fill.stated{fill:var(--faint)}
 svg .series.own{stroke:var(--accent)}svg .series.stated{stroke:var(--unproven)}
+svg .even{fill:var(--paper);stroke:var(--ink);stroke-width:1.6}
+svg .linename{fill:var(--ink);stroke:var(--paper);stroke-width:3px;paint-order:stroke;font-weight:600}
 .plots+figure{margin-top:30px}
 svg.key{display:inline-block;width:26px;height:8px;margin-right:7px}
 """)
@@ -53,6 +56,8 @@ def page(plan: Plan) -> Html:
         _comparison(plan, sources),
         _plots(plan),
         _servers(plan, sources),
+        building(plan, sources),
+        texts(plan, sources),
         _growth(plan),
         _place(plan, sources),
         provenance(sources, ASSUMES, "No figure is known."),
@@ -70,17 +75,6 @@ def _missing(plan: Plan) -> Html | None:
 
 
 # -- tables -------------------------------------------------------------------------------------------------------------
-
-
-def _cell(figure: Figure | None, sources: Sources) -> Cell:
-    """A figure with its mark, the number of its source, and its interval under it."""
-    if figure is None:
-        return Cell(NONE, None)
-    as_source = Quantity(figure.value, figure.unit, figure.provenance, figure.source)
-    shown: list[Child] = [tables.plain(figure.value, figure.unit), sources.mark(as_source, numbered=True)]
-    if figure.low is not None and figure.high is not None:
-        shown.append(tag("span", f"{significant(figure.low)} to {significant(figure.high)}", class_="sub"))
-    return Cell(shown, figure.value)
 
 
 def _comparison(plan: Plan, sources: Sources) -> Html:
@@ -218,7 +212,7 @@ def _plots(plan: Plan) -> Html:
             class_="plots",
         ),
         _figure(
-            "Cost of a month by volume: where the lines cross, hosting and buying break even",
+            "Cost of a month by volume: from a ring on, hosting costs less than that offer",
             join(both(lambda axes: costs(found, now, axes), WIDEST, NARROW), keys(found)) if found else None,
             "Needs a server's price (--price) and an API to compare with.",
         ),

@@ -19,12 +19,11 @@ MOST = 24
 """Bars in a plot; the tables have the rest."""
 ROW, BAR = 34.0, 13.0
 """Height of a row, and of its bar under its name, in the plot's units."""
-HOSTS, OFFERS = 4, 2
-"""Lines in the plot of cost: the cheapest of each kind."""
 POINTS = 120
 DECADES = 1.5
-"""How far the plot of cost goes to either side of the demand's volume, in powers of ten."""
-DASHES = ("", "7 4", "2 4", "9 3 2 3")
+"""How far the plot of cost goes to either side of the demand's volume at least, in powers of ten."""
+DASHES = ("", "7 4", "2 4", "9 3 2 3", "14 4", "5 2")
+"""Lines beyond these look alike again: their numbers tell them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +121,82 @@ class Curve:
 
 
 def curves(plan: Plan) -> list[Curve]:
-    """Cost by volume of the cheapest hostings and offers, where hosting and buying can both be priced."""
-    now = plan.figures["requests_per_year"].value / MONTHS_PER_YEAR
-    volumes = [now * 10 ** (DECADES * (2 * i / (POINTS - 1) - 1)) for i in range(POINTS)]
+    """Cost by volume of every model on its best servers and of every offer, the cheapest first, where hosting and buying can
+    both be priced.
+    """
     found = (best_of(plan.hosted, name) for name in dict.fromkeys(one.subject for one in plan.hosted))
-    hosts = sorted((one for one in found if one and "usd_per_year" in one.figures), key=_usd)[:HOSTS]
-    offers = sorted((one for one in plan.bought if "usd_per_year" in one.figures), key=_usd)[:OFFERS]
+    hosts = sorted((one for one in found if one and "usd_per_year" in one.figures), key=_usd)
+    offers = sorted((one for one in plan.bought if "usd_per_year" in one.figures), key=_usd)
+    volumes = _volumes(plan, hosts)
     made = [
-        Curve(f"{one.subject} on {one.server}", "own", DASHES[i], _owned(one, plan, volumes))
+        Curve(f"{one.subject} on {one.server}", "own", _dash(i), _owned(one, plan, volumes))
         for i, one in enumerate(hosts)
     ]
     for i, one in enumerate(offers):
         each = one.figures["usd_per_1k_requests"].value / 1000
         made.append(
-            Curve(f"{one.subject}, API of {one.provider}", "stated", DASHES[i], [(v, v * each) for v in volumes])
+            Curve(f"{one.subject}, API of {one.provider}", "stated", _dash(i), [(v, v * each) for v in volumes])
         )
     return made if hosts and offers else []
+
+
+def _dash(place: int) -> str:
+    return DASHES[place % len(DASHES)]
+
+
+def _volumes(plan: Plan, hosts: Sequence[Hosted]) -> list[float]:
+    """Requests a month around those asked for, so far that what breaks even is seen to."""
+    now = plan.figures["requests_per_year"].value / MONTHS_PER_YEAR
+    evens = [
+        one.figures["break_even_requests_per_year"].value / MONTHS_PER_YEAR / (one.servers or 1)
+        for one in hosts
+        if "break_even_requests_per_year" in one.figures
+    ]
+    low, high = (
+        min([now / 10**DECADES, *(one / 3 for one in evens)]),
+        max([now * 10**DECADES, *(3 * one for one in evens)]),
+    )
+    return [low * (high / low) ** (i / (POINTS - 1)) for i in range(POINTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a model of one's own begins to cost less than an offer: requests and USD a month."""
+
+    own: str
+    offer: str
+    requests: float
+    usd: float
+
+
+def crossings(found: Sequence[Curve]) -> list[Crossing]:
+    """The first point of each pair at which hosting, dearer until then, costs no more than the offer; with more than
+    ``MOST`` lines, than the cheapest offer.
+    """
+    made = []
+    offers = [one for one in found if one.role != "own"]
+    for own in found:
+        for offer in offers if len(found) <= MOST else offers[:1]:
+            if own.role == "own":
+                made += [Crossing(own.name, offer.name, *at) for at in _meet(own.points, offer.points)][:1]
+    return made
+
+
+def _meet(own: Sequence[tuple[float, float]], offer: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Where the first line falls below the second, between points that are straight on log axes."""
+    gaps = [math.log(mine / theirs) for (_, mine), (_, theirs) in zip(own, offer, strict=True)]
+    made = []
+    for i in range(1, len(gaps)):
+        if gaps[i - 1] > 0 >= gaps[i]:
+            part = gaps[i - 1] / (gaps[i - 1] - gaps[i])
+            made.append(tuple(a * (b / a) ** part for a, b in zip(offer[i - 1], offer[i], strict=True)))
+    return [(x, y) for x, y in made]
 
 
 def _owned(one: Hosted, plan: Plan, volumes: Sequence[float]) -> list[tuple[float, float]]:
     fixed, busy = (one.figures[f"usd_{part}_per_server_year"].value for part in ("fixed", "busy"))
     running = Running(fixed, 0.0, busy, 0.0, 0.0, "")
-    rate = one.capacity.sessions / plan.demand.every_s
+    rate = one.capacity.sessions / plan.demands.get(one.subject, plan.demand).every_s
     points = cost_curve(running, rate, plan.site.utilisation.value, 0.0, volumes)
     return [(point.tokens_per_month, point.own_usd) for point in points]
 
@@ -153,7 +206,7 @@ def _usd(one: Hosted | Bought) -> float:
 
 
 def costs(found: Sequence[Curve], now: float, axes: Axes) -> Html:
-    """Lines on two log axes; the upright line is the volume asked for."""
+    """Lines on two log axes, numbered as in their key; the upright line is the volume asked for, rings are break-evens."""
     frame = axes.frame
     xs = [x for curve in found for x, _ in curve.points]
     ys = [y for curve in found for _, y in curve.points if y > 0]
@@ -179,12 +232,21 @@ def costs(found: Sequence[Curve], now: float, axes: Axes) -> Html:
                 stroke_dasharray=curve.dash or None,
             )
         )
+    for one in crossings(found):
+        where = f"{count(one.requests)} requests a month on, at {dollars(one.usd)}"
+        words = f"{one.own} costs less than {one.offer} from {where}"
+        ring = tag("circle", tag("title", words), cx=at(across(one.requests)), cy=at(up(one.usd)), r=4.5, class_="even")
+        parts.append(tag("g", ring, class_="pt", data_tip=words, tabindex=0))
+    for place, curve in enumerate(found):
+        a, b = curve.points[int((0.04 + 0.9 * place / len(found)) * len(curve.points))]
+        parts.append(tag("text", str(place + 1), x=at(across(a)), y=at(up(b) - 4), class_="linename"))
     return drawing(axes, "US dollars a month against requests a month", parts)
 
 
 def keys(found: Sequence[Curve]) -> Html:
     """What the lines stand for."""
-    return tag("div", [tag("span", _sample(curve), curve.name) for curve in found], class_="keys")
+    made = [tag("span", _sample(curve), f"{place} {curve.name}") for place, curve in enumerate(found, 1)]
+    return tag("div", made, class_="keys")
 
 
 def _sample(curve: Curve) -> Html:

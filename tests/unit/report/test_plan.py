@@ -12,10 +12,11 @@ import pytest
 
 from pare.capacity.asked import Asked
 from pare.capacity.gather import plan
-from pare.planner.types import Figure, Plan
+from pare.planner.types import Figure, Language, Plan, TextPrice, Tokenized
 from pare.report import plan as tables
+from pare.report.figures import count
 from pare.report.plan_page import page, write
-from pare.report.plan_plots import Bar, bars, costs, curves, energy_bars, rack_bars
+from pare.report.plan_plots import MOST, Bar, Curve, bars, costs, crossings, curves, energy_bars, rack_bars
 from pare.report.svg import Axes
 from pare.testing.studies import fake_study
 
@@ -67,6 +68,49 @@ def test_the_comparison_has_each_model_once_hosted_and_each_offer(found: Plan) -
     own = next(choice for choice in tables.choices(found) if "<run>" in choice.name)
     assert tables.choice_row(own)[2].endswith("%")
     assert "texts/s" in tables.choice_row(own)[4]
+
+
+def test_users_of_what_answers_in_one_step_are_told_as_such(found: Plan) -> None:
+    assert "tokens/s" in tables.asked(found)
+    alone = replace(found, subjects=tuple(one for one in found.subjects if one.texts_per_s), bought=())
+    assert "tokens/s" not in tables.asked(alone)
+    assert "300 sessions; each asks every 30 s at the peak" in tables.asked(alone)
+
+
+def test_what_building_takes_and_when_it_is_paid_back(found: Plan) -> None:
+    (name,) = tables.made(found)  # published models need no building
+    figures = tables.made(found)[name]
+    money, energy = tables.paid_back(found)
+    assert tables.text(figures["project_usd"]) in money
+    assert ("never" in money) == ("project_payback_months" not in figures)
+    assert tables.text(figures["making_kwh"]) in energy
+    assert f"{tables.text(figures['payback_requests'])} requests" in energy
+    text = page(found)
+    assert "What building takes" in text
+    assert figures["project_usd"].source.split(";")[0] in text
+    assert not tables.paid_back(replace(found, hosted=()))
+
+
+def test_tokens_and_prices_by_language(found: Plan) -> None:
+    assert "Tokens and prices by language" not in page(found)
+    words = tuple(
+        Language(name, share, 20.0, 8.0, per, times)
+        for name, share, per, times in (("Latin", 0.75, 4.0, 1.0), ("Arabic", 0.25, 2.0, 2.0))
+    )
+    made = Tokenized("/a/very/long/path/to/some/tokenizer.json", 40, "modelled", "a rule", words)
+    price = TextPrice(
+        "gpt-4o-mini", "openai", "Arabic", {"usd_per_1k_tokens": Figure(0.5, "USD", "modelled", "a page")}
+    )
+    plan = replace(found, tokens=(made,), text_prices=(price,))
+    assert tables.token_rows(plan)[1][1:] == ("Arabic", "25 %", "~20.0", "~8.00", "~2.00", "~2.00")
+    assert all(len(row) == len(tables.TOKENS) for row in tables.token_rows(plan))
+    assert tables.price_rows(plan) == [("gpt-4o-mini of openai", "Arabic", "~$0.50", "–", "–")]
+    text = page(plan)
+    assert "Tokens and prices by language" in text
+    assert "a rule" in text
+    summed = tables.summary(plan)
+    assert summed["tokens"][0]["languages"][1]["dearer"] == 2.0
+    assert summed["text_prices"][0]["language"] == "Arabic"
 
 
 def test_servers_that_hold_nothing_say_why(found: Plan) -> None:
@@ -123,6 +167,35 @@ def test_energy_bars_are_of_models_that_write(found: Plan) -> None:
     names = [bar.name for bar in energy_bars(found)]
     assert any(name.startswith("gpt-4o-mini, API") for name in names)
     assert not any("<run>" in name for name in names)
+
+
+def test_every_hosting_and_every_offer_has_a_line(found: Plan) -> None:
+    names = [curve.name for curve in curves(found)]
+    assert len(names) == len(set(names)) == len([one for one in tables.choices(found) if "usd_per_year" in one.figures])
+    assert any(name.startswith("gpt-4o-mini, API") for name in names)
+    many = replace(found, bought=tuple(replace(found.bought[0], subject=f"model {i}") for i in range(9)))
+    assert sum("API" in curve.name for curve in curves(many)) == 9
+
+
+def test_a_ring_stands_where_hosting_begins_to_cost_less() -> None:
+    xs = [10.0**i for i in range(7)]
+    own = Curve("own", "own", "", [(x, 100.0) for x in xs])
+    offer = Curve("offer", "stated", "", [(x, x / 20) for x in xs])
+    dear = Curve("dear", "own", "", [(x, 1e7) for x in xs])
+    (one,) = crossings([own, dear, offer])
+    assert (one.own, one.offer) == ("own", "offer")
+    assert one.requests == pytest.approx(2000)
+    assert one.usd == pytest.approx(100)
+    svg = costs([own, dear, offer], 1e3, Axes(640, 340, left=64))
+    assert svg.count("<circle") == 1
+    assert f"own costs less than offer from {count(one.requests)} requests a month on, at $100" in svg
+
+
+def test_rings_stay_few_where_lines_are_many() -> None:
+    own = [Curve(f"own {i}", "own", "", [(1.0, 5.0), (1e3, 5.0)]) for i in range(MOST)]
+    offers = [Curve(f"offer {i}", "stated", "", [(1.0, 1.0), (1e3, 1e3)]) for i in range(3)]
+    assert {one.offer for one in crossings([*own, *offers])} == {"offer 0"}
+    assert len(crossings([*own[:2], *offers])) == 6
 
 
 def test_cost_lines_cross_where_the_plan_breaks_even(found: Plan) -> None:
