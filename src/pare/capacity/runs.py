@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pare import catalog
 from pare.benchmark.machine import server_name
+from pare.capacity.site import core_power
 from pare.catalog.types import Chip, Server
 from pare.errors import InputError
 from pare.logs.incumbent import Incumbent
@@ -56,10 +57,7 @@ def server_of(device: Device) -> Server:
     unknown.
     """
     memory = Quantity(float(device.memory_bytes), "B", "measured", "read from the machine of the study")
-    a_core = catalog.fact("serving", "power_per_core_w")
-    watts = Quantity(
-        device.cores * a_core.value, "W", "assumed", f"{device.cores} cores x {a_core.value:g} W; {a_core.source}"
-    )
+    watts = core_power(device.cores)
     return Server(server_name(device), Chip(device.name, "cpu", None, memory, {}, watts), 1, power=watts)
 
 

@@ -15,6 +15,7 @@ from pare.errors import InputError, nearest
 from pare.planner.energy import with_idle
 from pare.planner.invest import Project
 from pare.planner.types import Site
+from pare.runtimes import this_device
 from pare.types import Quantity
 
 GIVEN = "given by the user"
@@ -53,7 +54,7 @@ def machines(asked: Asked, beside: Sequence[Server] = ()) -> list[Server]:
 
     Raises InputError for an unknown device or a price for one that is not compared.
     """
-    measured = this_machine()
+    measured = _here()
     found: dict[str, Server] = {}
     for name in asked.devices:
         for server in _named(name, measured):
@@ -64,6 +65,20 @@ def machines(asked: Asked, beside: Sequence[Server] = ()) -> list[Server]:
         found.setdefault(server.name, measured if measured and measured.name == server.name else server)
     share = catalog.fact("serving", "idle_power_share")
     return _with_prices([with_idle(server, share) for server in found.values()], asked)
+
+
+def core_power(cores: int) -> Quantity:
+    """Watts of a machine at full load whose power nobody has read: so many cores at the catalogue's power of a core."""
+    a_core = catalog.fact("serving", "power_per_core_w")
+    return Quantity(cores * a_core.value, "W", "assumed", f"{cores} cores x {a_core.value:g} W; {a_core.source}")
+
+
+def _here() -> Server | None:
+    """This machine as it was measured; where its energy counter cannot be read, as in most virtual machines, by core."""
+    measured = this_machine()
+    if measured is None or measured.power is not None:
+        return measured
+    return replace(measured, power=core_power(this_device().cores))
 
 
 def project(asked: Asked) -> Project:

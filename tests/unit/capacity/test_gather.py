@@ -24,6 +24,7 @@ from pare.families import shape_of
 from pare.logs.incumbent import Incumbent
 from pare.planner import anatomy, estimate
 from pare.planner.types import Widths
+from pare.runtimes import this_device
 from pare.search.study import KNOWN_INCUMBENT
 from pare.testing.logs import write_log
 from pare.testing.studies import FakeStudy, against, fake_study
@@ -257,6 +258,10 @@ def test_this_machine_is_there_once_it_was_measured(
     found = plan(Asked(models=(run,), devices=("here",), sessions=10)).hosted
     assert [one.server for one in found] == [server.name]
     assert found[0].figures["kw"].value == pytest.approx(0.055)
+    monkeypatch.setattr("pare.capacity.site.this_machine", lambda: replace(server, power=None))
+    (unread,) = plan(Asked(models=(run,), devices=("here",), sessions=10)).hosted
+    assert unread.figures["kw"].value == pytest.approx(0.006 * this_device().cores)
+    assert "W a core" in unread.figures["kwh_per_year"].source
     assert machine.this_machine() is None
 
 
