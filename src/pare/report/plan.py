@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pare.planner.recommend import best_of, servers_of
-from pare.planner.types import Figure, Hosted, Plan, Subject
+from pare.planner.types import Figure, Hosted, Plan, Subject, Tokenized
 from pare.report.figures import NONE, count, interval, milliseconds, share, significant
 from pare.report.parts import shortened
 from pare.report.terminal import console, grid
@@ -290,11 +290,16 @@ def paid_back(plan: Plan) -> list[str]:
     return lines
 
 
+def counted_by(one: Tokenized) -> str:
+    """Who counts; of a long path its end, which tells paths apart."""
+    return one.name if len(one.name) <= LONGEST else f"…{one.name[1 - LONGEST :]}"
+
+
 def token_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Cells as ``TOKENS`` names them: each language by each tokenizer."""
     return [
         (
-            one.name if len(one.name) <= LONGEST else f"…{one.name[1 - LONGEST :]}",
+            counted_by(one),
             language.name,
             percent(language.share, 0),
             *(

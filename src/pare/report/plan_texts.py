@@ -5,8 +5,9 @@ from __future__ import annotations
 from pare.planner.types import Figure, Plan, Tokenized
 from pare.report.html import Html
 from pare.report.parts import Cell, Column, Row, Sources, lead, section, table
-from pare.report.plan import made
+from pare.report.plan import counted_by, made
 from pare.report.plan_cell import cell
+from pare.units import percent
 
 
 def building(plan: Plan, sources: Sources) -> Html | None:
@@ -79,15 +80,15 @@ def texts(plan: Plan, sources: Sources) -> Html | None:
 
 
 def _rows(one: Tokenized, sources: Sources) -> list[Row]:
-    def shown(value: float | None, unit: str = "") -> Cell:
-        return cell(None if value is None else Figure(value, unit, one.provenance, one.source), sources)
+    def shown(value: float | None) -> Cell:
+        return cell(None if value is None else Figure(value, "", one.provenance, one.source), sources)
 
     return [
         Row(
-            one.name,
+            counted_by(one),
             [
                 Cell(language.name, language.name, "l"),
-                shown(100 * language.share, "%"),
+                Cell(percent(language.share, 0), language.share),
                 shown(language.prompt_tokens),
                 shown(language.answer_tokens),
                 shown(language.characters_per_token),

@@ -102,6 +102,7 @@ def test_tokens_and_prices_by_language(found: Plan) -> None:
         "gpt-4o-mini", "openai", "Arabic", {"usd_per_1k_tokens": Figure(0.5, "USD", "modelled", "a page")}
     )
     plan = replace(found, tokens=(made,), text_prices=(price,))
+    assert tables.token_rows(plan)[1][0] == "…th/to/some/tokenizer.json"
     assert tables.token_rows(plan)[1][1:] == ("Arabic", "25 %", "~20.0", "~8.00", "~2.00", "~2.00")
     assert all(len(row) == len(tables.TOKENS) for row in tables.token_rows(plan))
     assert tables.price_rows(plan) == [("gpt-4o-mini of openai", "Arabic", "~$0.50", "–", "–")]
