@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import sys
 import textwrap
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from blocks import write_block
 from numpy.typing import NDArray
 
 from pare import artifacts
@@ -67,7 +67,7 @@ def main() -> None:
     print(json.dumps({"fit": FIT, "models": found, "other fits": other_fits(taken)}, indent=1))
     text = block(found, overall(taken), options.rounds)
     print(text)
-    put(options.docs, text)
+    write_block(options.docs, "machine", text)
 
 
 # -- measuring ----------------------------------------------------------------------------------------------------------
@@ -200,17 +200,6 @@ def block(found: Mapping[str, Mapping[str, Any]], mean: tuple[float, float, floa
         ]
         lines.append(f"| {name} | {one['constant_ms']:.2f} + {one['slope_ms']:.3f} B | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def put(docs: Path, text: str) -> None:
-    """Writes the block between the markers of a page; a page that is not there is made of a heading and the markers."""
-    whole = (
-        docs.read_text(encoding="utf-8") if docs.is_file() else "# Planning\n\n<!-- machine -->\n<!-- end machine -->\n"
-    )
-    pattern = re.compile(r"(<!-- machine -->\n).*?(<!-- end machine -->)", re.DOTALL)
-    if not pattern.search(whole):
-        raise SystemExit(f"{docs} has no markers <!-- machine --> and <!-- end machine -->; add them")
-    write_whole(docs, pattern.sub(lambda match: f"{match[1]}{text}\n{match[2]}", whole))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pare.planner.anatomy import (
     step_bytes,
 )
 from pare.planner.types import Widths
+from pare.testing.minilm import MINILM
 from pare.types import Part, Shape
 
 LLAMA_8B = {
@@ -46,16 +47,6 @@ MISTRAL = LLAMA_8B | {"model_type": "mistral", "vocab_size": 32000, "sliding_win
 TINY = LLAMA_8B | {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "vocab_size": 50}
 TINY |= {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64}
 GEMMA = TINY | {"model_type": "gemma2", "num_hidden_layers": 4, "sliding_window": 16}
-MINILM = {
-    "model_type": "bert",
-    "vocab_size": 30522,
-    "hidden_size": 384,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
 OPENELM = {"model_type": "openelm", "model_dim": 16, "head_dim": 4, "vocab_size": 50, "max_context_length": 64}
 OPENELM |= {"num_query_heads": [2, 4], "num_kv_heads": [1, 2], "ffn_multipliers": [0.5, 1.0]}
 SHAPES = [shape_of(config) for config in (LLAMA_8B, MIXTRAL, MISTRAL, GEMMA, OPENELM, MINILM)]
