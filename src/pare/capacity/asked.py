@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,8 +85,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 def check(name: str, value: float, least: float, most: float) -> None:
     """Raises InputError where a number is none, or out of its range."""
-    if not math.isfinite(value) or not least <= value <= most:
-        raise InputError(f"{name.replace('_', '-')} must be from {least:g} to {most:g} but got {value:g}")
+    if not least <= value <= most:  # nor is nan
+        got = value if isinstance(value, int) else f"{value:g}"
+        raise InputError(f"{name.replace('_', '-')} must be from {least:g} to {most:g} but got {got}")
 
 
 def read_prices(texts: tuple[str, ...]) -> dict[str, float]:

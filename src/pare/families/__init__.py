@@ -65,6 +65,10 @@ COUNTED: Mapping[str, str] = {
 }
 """Decoders that are planned for: their anatomy is known, but no method changes them and none is served."""
 
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_transformer_layers")
+MOST_LAYERS, MOST_PARAMETERS = 10_000, 10**18
+"""What no model has, and counting which would take all memory or overflow: a broken config."""
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The model's ``config.json``. Raises InputError where it is missing or is no JSON object."""
@@ -108,14 +112,28 @@ def shape_of(config: Mapping[str, Any], classes: int = 2) -> Shape:
         hint = nearest(model_type, [*FAMILIES, *COUNTED])
         raise InputError(f"the model_type must be one that can be counted but is {model_type!r}; {hint}")
     try:
+        if any(int(config.get(key) or 0) > MOST_LAYERS for key in LAYERS):
+            raise ValueError(f"it has more than {MOST_LAYERS:,} layers")
         if model_type in FAMILIES:
-            return family_of(config).shape(config, classes)
+            return _possible(family_of(config).shape(config, classes))
         count: Callable[[Mapping[str, Any]], Shape] = _found(COUNTED[model_type])
-        return count(config)
+        return _possible(count(config))
     except KeyError as error:
         raise InputError(f"the config of a {model_type} must have {error}; take the config.json as published") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise InputError(f"the config of a {model_type} cannot be counted: {error}; take it as published") from None
+
+
+def _possible(shape: Shape) -> Shape:
+    """The shape as it is. Raises ValueError where no model can be like that."""
+    for part in shape.parts:
+        used = part.elements if part.active is None else part.active
+        if not 0 <= used <= part.elements:
+            raise ValueError(f"{part.name} has {part.elements:,} parameters, of which a token uses {used:,}")
+    elements = sum(part.elements for part in shape.parts)
+    if shape.layers < 1 or not 0 < elements <= MOST_PARAMETERS:
+        raise ValueError(f"it has {shape.layers:,} layers and {elements:,} parameters")
+    return shape
 
 
 def keeps_context(shape: Shape) -> bool:

@@ -79,6 +79,7 @@ def pace(
         kept, flops = session(at)
         return step(batch, batch * kept, batch * flops)
 
+    @cache
     def reading(tokens: float) -> float:
         return step(max(1.0, tokens), 0.0, anatomy.prefill_flops(shape, tokens))
 

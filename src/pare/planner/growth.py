@@ -16,6 +16,9 @@ from pare.units import HOURS_PER_YEAR, MONTHS_PER_YEAR
 
 DAYS_PER_MONTH = HOURS_PER_YEAR / 24 / MONTHS_PER_YEAR
 
+MOST = 10.0
+"""The most that a demand may grow by in the time it is stated for, as a share: 1,000 %."""
+
 _MONTHS = {"week": 7 / DAYS_PER_MONTH, "month": 1.0, "quarter": 3.0, "year": 12.0}
 _FORM = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*(?:/|per|a)\s*([a-z]+)\s*", re.IGNORECASE)
 
@@ -41,9 +44,9 @@ def read_growth(text: str) -> Growth:
     if match is None or match[2].lower() not in _MONTHS:
         raise InputError(f"a growth is a percentage per {', '.join(_MONTHS)} but is {text!r}; write it as in 5%/month")
     share, months = float(match[1]) / 100, _MONTHS[match[2].lower()]
-    if share <= -1:
+    if not -1 < share <= MOST:
         raise InputError(
-            f"a demand cannot shrink by 100 % or more but the growth is {text!r}; write it as in -5%/month"
+            f"a demand grows by more than -100 % and up to {MOST:.0%} but the growth is {text!r}; write it as in 5%/month"
         )
     return Growth((1 + share) ** (1 / months) - 1 if months != 1 else share)
 

@@ -21,6 +21,8 @@ class Rack:
 
 
 DEFAULT = Rack()
+MOST_UNITS, MOST_KW = 1_000.0, 10_000.0
+"""What is no rack any more: a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +61,27 @@ def read_rack(text: str) -> Rack:
     >>> read_rack("48U,15kW")
     Rack(units=48, power_kw=15.0, reserved_units=2, reserved_kw=1.0)
     """
-    units, power, least = DEFAULT.units, DEFAULT.power_kw, DEFAULT
+    units, power, least = float(DEFAULT.units), DEFAULT.power_kw, DEFAULT
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(u|kw|w)\s*", part, re.IGNORECASE)
         if match is None or (match[2].lower() == "u" and "." in match[1]):
             raise InputError(f"a rack is written like 42U,12.5kW but got {part.strip()!r}; give whole units (U) and kW")
         value, unit = float(match[1]), match[2].lower()
         if unit == "u":
-            units = int(value)
+            units = value
         else:
             power = value if unit == "kw" else value / 1000
     if units <= least.reserved_units or power <= least.reserved_kw:
         raise InputError(
             f"a rack must have more than the {least.reserved_units} U and {least.reserved_kw:g} kW that are kept for "
-            f"network and power distribution but has {units} U and {power:g} kW; give a larger one"
+            f"network and power distribution but has {units:g} U and {power:g} kW; give a larger one"
         )
-    return Rack(units, power)
+    if units > MOST_UNITS or power > MOST_KW:
+        raise InputError(
+            f"a rack has at most {MOST_UNITS:,.0f} U and {MOST_KW:,.0f} kW but this has {units:g} U and {power:g} kW; "
+            "give a smaller one"
+        )
+    return Rack(int(units), power)
 
 
 @dataclass(frozen=True, slots=True)

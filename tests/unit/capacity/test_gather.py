@@ -313,3 +313,8 @@ def test_python_users_ask_by_keyword(run: str) -> None:
     assert api.plan(run, sessions=12).demand.sessions == 12
     with pytest.raises(TypeError):
         api.plan(run, session=12)
+
+
+def test_sessions_too_many_for_a_float_are_refused() -> None:
+    with pytest.raises(InputError, match="sessions must be from 1"):
+        Asked(sessions=10**400)

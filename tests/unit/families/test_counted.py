@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pare.catalog.models import models
 from pare.errors import InputError
 from pare.families import COUNTED, FAMILIES, family_of, keeps_context, shape_of
 from pare.families.layers import windows_of
@@ -68,3 +69,28 @@ def test_openelm_counts_each_layer_by_its_own_sizes() -> None:
     assert sum(part.elements for part in shape.parts) == 10 * 16 + first + second + 16
     assert shape.cache == (2 * 1 * 4, 2 * 2 * 4)
     assert shape.attention_flops == 4 * 4 * (2 + 4)
+
+
+@pytest.mark.parametrize("name", ["llama-3.2-1b", "qwen3-30b-a3b", "deepseek-v2-lite"])
+@pytest.mark.parametrize("value", [-1, 0, True, "x", [], 10**30, 10**400])
+def test_a_config_with_an_absurd_value_is_counted_or_refused_in_one_line(name: str, value: object) -> None:
+    known = models()[name].config
+    assert known is not None
+    refused = []
+    for key in known:
+        try:
+            shape = shape_of({**known, key: value})
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        assert shape.layers >= 1, key
+        assert all(0 <= (part.active or 0) <= part.elements for part in shape.parts), key
+    assert refused
+    assert not any("\n" in words for words in refused)
+
+
+def test_more_layers_than_any_model_has_are_refused_before_they_are_counted() -> None:
+    known = models()["llama-3.2-1b"].config
+    assert known is not None
+    with pytest.raises(InputError, match="more than 10,000 layers"):
+        shape_of({**known, "num_hidden_layers": 10**9})

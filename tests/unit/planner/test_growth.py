@@ -26,7 +26,9 @@ def test_growth_is_read(text: str, a_month: float) -> None:
     assert read_growth(text).a_month == pytest.approx(a_month, abs=1e-12)
 
 
-@pytest.mark.parametrize("text", ["5", "5%", "5/month", "five%/month", "5%/decade", "-100%/month", ""])
+@pytest.mark.parametrize(
+    "text", ["5", "5%", "5/month", "five%/month", "5%/decade", "-100%/month", "", f"{'9' * 350}%/week"]
+)
 def test_other_growth_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"5%/month"):
         read_growth(text)

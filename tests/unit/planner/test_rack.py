@@ -113,3 +113,6 @@ def test_racks_are_read_as_users_write_them() -> None:
             read_rack(wrong)
     with pytest.raises(InputError, match="more than the 2 U and 1 kW"):
         read_rack("2U")
+    for huge in ("9" * 400 + "U", "9" * 400 + "kW", "1001U"):
+        with pytest.raises(InputError, match="at most 1,000 U and 10,000 kW"):
+            read_rack(huge)
