@@ -19,6 +19,11 @@ from pare.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, kwh_to_joules
 SECONDS_PER_YEAR = HOURS_PER_YEAR * 3600
 THOUSAND = 1000.0
 
+PEAK_LOAD = 0.7
+"""Share of its throughput that a server of one-step answers is used at, at the peak; assumed. A request then waits 1.2 times
+as long as it is worked on, on average (M/D/1: load / (2 (1 - load))).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
@@ -88,7 +93,7 @@ def host(subject: Subject, server: Server, wanted: Wanted, cheapest: Bought | No
             figures |= _against(subject, server, servers, held, wanted, cheapest, figures)
     if packing and held.sessions:
         figures |= _a_rack(server, packing, held)
-    figures["tokens_leaving_per_year"] = Figure(0.0, "tokens/year", "measured", "it runs on servers of one's own")
+    figures["tokens_leaving_per_year"] = Figure(0.0, "tokens/year", "modelled", "it runs on servers of one's own")
     return Hosted(
         subject=subject.name,
         server=server.name,
@@ -110,26 +115,25 @@ def placed(subject: Subject, server: Server, wanted: Wanted) -> Capacity:
     if subject.texts_per_s is not None:
         return _answering(subject, subject.texts_per_s, server, wanted)
     chip = server.chip
-    missing = [name for name, known in (("memory", chip.memory), ("bandwidth", chip.bandwidth)) if known is None]
+    known = (("memory", chip.memory), ("bandwidth", chip.bandwidth), ("peaks", chip.peaks or None))
+    missing = [name for name, figure in known if figure is None]
     if missing:
-        return _nothing(
-            f"the {' and '.join(missing)} of {chip.name} is unknown; on this machine: pare doctor --measure"
-        )
+        return _nothing(f"of {chip.name} not known: {', '.join(missing)}; on this machine: pare doctor --measure")
     return capacity.capacity(subject, server, wanted.demand, wanted.speeds.of(server), wanted.speeds.calibrations)
 
 
 def _answering(subject: Subject, rate: Figure, server: Server, wanted: Wanted) -> Capacity:
-    """A model that answers in one step: a session is a user who asks every ``every_s`` seconds, and the server is to be busy
-    for the utilisation's share of the time, so that it holds throughput x utilisation x every_s of them.
+    """A model that answers in one step: a session is a user who asks every ``every_s`` seconds, so that a server holds
+    throughput x ``PEAK_LOAD`` x every_s of them. The site's utilisation has no say in it: it is the mean load as a share of
+    this peak.
     """
     if server.name != subject.measured_on:
         return _nothing(f"its speed was measured on {subject.measured_on} only; run the study there")
-    share, every = wanted.site.utilisation.value, wanted.demand.every_s
-    sessions = math.floor(rate.value * share * every)
-    why = f"{rate.value:,.4g} texts/s x {share:.0%} x one of each session every {every:g} s"
+    every = wanted.demand.every_s
+    sessions = math.floor(rate.value * PEAK_LOAD * every)
+    why = f"{rate.value:,.4g} texts/s x {PEAK_LOAD:.0%} at the peak x one of each session every {every:g} s"
     each = Figure(1 / rate.value, "s", rate.provenance, f"1 / texts a second: {rate.source}")
-    binds = "service level" if sessions else "none"
-    return Capacity(sessions, 1, 1, 1 if sessions else 0, binds, why, None, each, None)  # type: ignore[arg-type]
+    return Capacity(sessions, 1, 1, min(1, sessions), "service level" if sessions else "none", why, None, each, None)
 
 
 def _nothing(why: str) -> Capacity:

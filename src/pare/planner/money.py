@@ -72,7 +72,7 @@ def running(server: Server, site: Site) -> Running:
     )
     return Running(
         capex=price.value / site.years.value,
-        idle=idle.value * a_watt,
+        idle=min(idle.value, power.value) * a_watt,
         busy=max(0.0, power.value - idle.value) * a_watt,
         operation=site.operation.value,
         staff=site.staff.value,

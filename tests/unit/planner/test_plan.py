@@ -14,7 +14,7 @@ from pare.families import keeps_context, shape_of
 from pare.planner import anatomy, estimate
 from pare.planner.compact import compact
 from pare.planner.growth import Growth
-from pare.planner.hosting import Making, Speeds, Wanted, host
+from pare.planner.hosting import PEAK_LOAD, Making, Speeds, Wanted, host
 from pare.planner.plan import Priced, plan, requests_per_year
 from pare.planner.recommend import best_of
 from pare.planner.types import Demand, Figure, Plan, Site, Subject, Widths
@@ -136,7 +136,10 @@ def test_every_figure_says_where_it_is_from() -> None:
 
 def test_a_server_holds_users_by_its_measured_throughput() -> None:
     found = host(encoder(1000.0), SMALL, wanted())
-    assert found.capacity.sessions == int(1000 * 0.5 * 20)
+    assert found.capacity.sessions == int(1000 * PEAK_LOAD * 20)
+    # The utilisation is the mean as a share of the peak: it sets a year's requests, and not once more what a server holds.
+    seldom = replace(wanted(), site=replace(SITE, utilisation=quantity(0.05)))
+    assert host(encoder(1000.0), SMALL, seldom).capacity.sessions == found.capacity.sessions
     assert found.servers == 1
     assert "usd_per_1k_tokens" not in found.figures or found.figures["usd_per_1k_tokens"].value > 0
 
@@ -193,7 +196,7 @@ def test_buying_wins_where_it_should() -> None:
     """8 sessions at 577 W against an API at 0.05 USD a million tokens."""
     server = with_price(replace(SMALL, power=quantity(577, "W"), idle=None), 10_000)
     eight = Demand(8, prompt_tokens=512, answer_tokens=128, every_s=12.8)
-    subject = encoder(8 / 12.8 / 0.5 * 1.01)
+    subject = encoder(8 / 12.8 / PEAK_LOAD * 1.01)
     found = plan([subject], [server], wanted(eight), [offer(640 * 0.05e-6)])
     own, api = usd(found)
     assert found.hosted[0].capacity.sessions == 8
@@ -284,3 +287,12 @@ def test_the_whole_catalogue_is_planned_on_every_server() -> None:
     machines = [server for server in servers().values() if server.power is not None]
     found = plan(known, machines, wanted())
     assert len(found.hosted) == len(known) * len(machines)
+
+
+def test_a_device_without_peaks_is_asked_for_them_and_not_taken_to_compute_in_no_time() -> None:
+    known = find_server("8x-l40s")
+    assert host(decoder(), known, wanted()).capacity.sessions > 0
+    found = host(decoder(), replace(known, chip=replace(known.chip, peaks={})), wanted())
+    assert found.capacity.sessions == 0
+    assert "peaks" in found.capacity.why
+    assert found.servers is None
