@@ -22,6 +22,8 @@ from pare.types import Device, Quantity, Shape
 
 FILE = "machine.json"
 FORMAT = 1
+MOST = 1_000_000
+"""Of what is counted on one machine, more is an error."""
 REMEDY = "measure again: pare doctor --measure"
 
 
@@ -121,8 +123,8 @@ def _broken(entry: Entry) -> Iterator[tuple[str, object]]:
     counts = {"server.count": server.count, "threads": entry.threads, "device.cores": entry.device.cores}
     counts |= {f"largest_batch of {line.model}": line.largest_batch for line in entry.calibrations}
     for name, count in counts.items():
-        if count < 1:
-            yield f"{name} must be at least 1", count
+        if not 1 <= count <= MOST:
+            yield f"{name} must be from 1 to {MOST:,}", count
     for line in entry.calibrations:
         yield from _bent(line)
         if line.server != server.name:

@@ -100,11 +100,12 @@ def put(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("server", "chip", "peaks", "fp32", "value", value=0), "peaks.fp32 must be a number above 0 but found 0"),
         (put("figures", "triad", "value", value=0), "figures.triad must be a number above 0"),
         (put("server", "power", "value", value=-5), "power must be a number above 0 but found -5"),
-        (put("server", "count", value=0), "server.count must be at least 1 but found 0"),
-        (put("threads", value=0), "threads must be at least 1"),
+        (put("server", "count", value=0), "server.count must be from 1 to 1,000,000 but found 0"),
+        (put("server", "count", value=10**30), "server.count"),
+        (put("threads", value=0), "threads must be from 1 to 1,000,000"),
         (put("calibrations", 0, "itl_slope_s", value=-0.1), "itl of llama-29m-random must be a line of numbers"),
         (put("calibrations", 0, "prefill_slope_s", value=None), "must have both a constant and a slope"),
-        (put("calibrations", 0, "largest_batch", value=0), "largest_batch of llama-29m-random must be at least 1"),
+        (put("calibrations", 0, "largest_batch", value=0), "largest_batch of llama-29m-random must be from 1 to 1,000,000"),
         (put("calibrations", 0, "context", value=0), "context of llama-29m-random must be a number above 0"),
         (put("calibrations", 0, "server", value="other"), "a line must be of the server"),
         (put("date", value="yesterday"), "date must be a day as 2026-01-31 but found 'yesterday'"),
@@ -127,7 +128,7 @@ def test_a_later_form_asks_for_a_later_pare() -> None:
 def test_nothing_that_cannot_be_is_stored() -> None:
     entry = fake_entry()
     machine.write(entry)
-    with pytest.raises(InputError, match="threads must be at least 1"):
+    with pytest.raises(InputError, match="threads must be from 1 to 1,000,000"):
         machine.write(replace(entry, threads=0))
     assert machine.entry_here() == entry, "the one before is as it was"
 
