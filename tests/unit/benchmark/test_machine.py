@@ -105,7 +105,10 @@ def put(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("threads", value=0), "threads must be from 1 to 1,000,000"),
         (put("calibrations", 0, "itl_slope_s", value=-0.1), "itl of llama-29m-random must be a line of numbers"),
         (put("calibrations", 0, "prefill_slope_s", value=None), "must have both a constant and a slope"),
-        (put("calibrations", 0, "largest_batch", value=0), "largest_batch of llama-29m-random must be from 1 to 1,000,000"),
+        (
+            put("calibrations", 0, "largest_batch", value=0),
+            "largest_batch of llama-29m-random must be from 1 to 1,000,000",
+        ),
         (put("calibrations", 0, "context", value=0), "context of llama-29m-random must be a number above 0"),
         (put("calibrations", 0, "server", value="other"), "a line must be of the server"),
         (put("date", value="yesterday"), "date must be a day as 2026-01-31 but found 'yesterday'"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pare import api
+from pare import api, catalog
 from pare.benchmark import machine
 from pare.capacity.asked import LIMITS, Asked, read_prices
 from pare.capacity.gather import SESSIONS, TOKENS, plan
@@ -67,6 +67,9 @@ def test_a_run_is_its_winner_with_what_the_study_measured(study: FakeStudy, run:
     assert found.subject.weight_bytes == winner.size_bytes
     assert found.subject.texts_per_s is not None
     assert found.subject.texts_per_s.value == winner.measurement.figures["throughput_per_s"].value
+    joules = winner.measurement.figures["energy_j_per_1k"]
+    assert found.subject.measured_j is not None
+    assert found.subject.measured_j.value == pytest.approx(joules.value / 1000)
     assert found.making.seconds.value == sum(trial.seconds for trial in study.study.trials)
     assert found.making.kwh.value == pytest.approx(found.making.seconds.value * 2 * 6 / 3.6e6)
     assert found.server.name == found.subject.measured_on
@@ -318,3 +321,12 @@ def test_python_users_ask_by_keyword(run: str) -> None:
 def test_sessions_too_many_for_a_float_are_refused() -> None:
     with pytest.raises(InputError, match="sessions must be from 1"):
         Asked(sessions=10**400)
+
+
+def test_a_thousand_requests_of_an_api_take_a_thousand_prompts_of_energy() -> None:
+    found = plan(Asked(models=("gpt-4o-mini",), sessions=3))
+    prompt = catalog.fact("serving", "energy_per_prompt_wh")
+    each = found.bought[0].figures["kwh_per_1k_requests"]
+    assert prompt.unit == "Wh"
+    assert each.value == pytest.approx(prompt.value)  # Wh a prompt is kWh for 1,000
+    assert each.provenance == "assumed"

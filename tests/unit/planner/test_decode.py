@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pare.catalog.types import Calibration, Chip, Roofline, Server
 from pare.errors import InputError
 from pare.planner import anatomy
-from pare.planner.decode import DOUBLING, calibration_of, of_device, pace
+from pare.planner.decode import calibration_of, of_device, pace
 from pare.planner.types import Subject, Widths
 from pare.types import Part, Quantity, Shape
 
@@ -62,7 +62,7 @@ def test_a_decode_step_and_a_prompt_by_hand() -> None:
 
 def test_chips_that_share_a_model_lose_a_share_at_every_doubling() -> None:
     one, four = (pace(SHAPE, Widths(8.0), server(4), n, 600, ROOFLINE) for n in (1, 4))
-    assert four.itl_s(4) - 1e-3 == pytest.approx((one.itl_s(4) - 1e-3) / (4 * DOUBLING**2))
+    assert four.itl_s(4) - 1e-3 == pytest.approx((one.itl_s(4) - 1e-3) / (4 * 0.9**2))
 
 
 def test_an_unknown_bandwidth_is_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from pare.planner import anatomy, estimate
 from pare.planner.compact import compact
 from pare.planner.growth import Growth
 from pare.planner.hosting import PEAK_LOAD, Making, Speeds, Wanted, host
+from pare.planner.invest import Project
 from pare.planner.plan import Priced, plan, requests_per_year
 from pare.planner.recommend import best_of
 from pare.planner.types import Demand, Figure, Plan, Site, Subject, Widths
@@ -296,3 +298,75 @@ def test_a_device_without_peaks_is_asked_for_them_and_not_taken_to_compute_in_no
     assert found.capacity.sessions == 0
     assert "peaks" in found.capacity.why
     assert found.servers is None
+
+
+def test_a_plan_by_hand() -> None:
+    """Two servers of 14,000 users: power, energy, CO2, money, break-even and payback, worked out on paper.
+
+    A server at u = 0.5: 40 W idle, 100 W full, so 70 W, x PUE 1.5 x 8,766 h = 920.43 kWh; two of them 1,840.86 kWh.
+    """
+    demand = Demand(20_000, prompt_tokens=500, answer_tokens=100, every_s=20)
+    made = Making(Figure(3600.0, "s", "measured", "a clock"), Figure(0.5, "kWh", "modelled", "a study"))
+    project = Project(quantity(2, "months"), quantity(10_000, "USD/month"), quantity(1_000, "USD"), quantity(100))
+    requests = 20_000 / 20 * 0.5 * 8766 * 3600
+    price = 1e-6
+    server = with_price(replace(SMALL, rack_units=quantity(2, "U")), 8_000)
+    found = plan(
+        [encoder(1000.0)],
+        [server],
+        wanted(demand, making={"own": made}, project=project),
+        [offer(price)],
+        Growth(0.05),
+    )
+    one = found.hosted[0]
+    value = {name: figure.value for name, figure in one.figures.items()}
+    assert found.figures["requests_per_year"].value == pytest.approx(requests)
+    assert (one.capacity.sessions, one.servers, one.racks, one.a_rack) == (14_000, 2, 1, 20)
+    assert value["kw"] == pytest.approx(0.2)
+    assert value["kwh_per_year"] == pytest.approx(1840.86)
+    assert value["idle_kwh_per_year"] == pytest.approx(2 * 1.5 * 40 * 0.5 * 8.766)
+    assert value["kg_per_year"] == pytest.approx(0.4 * 1840.86)
+    assert value["kwh_per_1k_requests"] == pytest.approx(1840.86 / requests * 1000)
+    assert value["kwh_per_1k_tokens"] == pytest.approx(1840.86 / requests * 1000 / 100)
+    assert value["electricity_usd_per_year"] == pytest.approx(0.2 * 1840.86)
+    yearly = 2 * (8_000 / 4 + 1_000 + 500) + 0.2 * 1840.86
+    assert value["usd_per_year"] == pytest.approx(yearly)
+    assert value["usd_per_1k_requests"] == pytest.approx(yearly / requests * 1000)
+    assert value["rack_kw"] == pytest.approx(20 * 0.1)
+    assert value["sessions_per_kw"] == pytest.approx(14_000 / 0.1)
+    # fixed + busy u = requests of a year x u x price, and the volume of both servers there.
+    fixed, busy = 3_500 + 0.2 * 1.5 * 8.766 * 40, 0.2 * 1.5 * 8.766 * 60
+    full = 14_000 / 20 * 8766 * 3600
+    share = fixed / (full * price - busy)
+    assert value["break_even_utilisation"] == pytest.approx(share)
+    assert value["break_even_requests_per_year"] == pytest.approx(2 * share * full)
+    # The project: 21,000 USD and two months, of a month's saving less 100 USD; the study: its kWh, of what a request saves.
+    saved = (requests * price - yearly) / 12 - 100
+    assert value["project_usd"] == 21_000
+    assert value["project_payback_months"] == pytest.approx(2 + 21_000 / saved)
+    assert value["making_kg"] == pytest.approx(0.2)
+    assert value["payback_requests"] == pytest.approx(0.5 / (2.4e-4 - 1840.86 / requests))
+    bought = found.bought[0].figures
+    assert bought["usd_per_year"].value == pytest.approx(requests * price)
+    assert bought["kwh_per_year"].value == pytest.approx(requests * 2.4e-4)
+    assert bought["kg_per_year"].value == pytest.approx(requests * 2.4e-4 * 0.4)
+    assert bought["tokens_leaving_per_year"].value == pytest.approx(requests * 600)
+    server_due, rack_due, even_due = found.growth["own"]
+    assert server_due.months == pytest.approx(math.log(28_000 / 20_000) / math.log(1.05))
+    assert rack_due.months == pytest.approx(math.log(280_000 / 20_000) / math.log(1.05))
+    assert even_due.months == 0.0, "hosting is the cheaper already"
+    cheap = plan([encoder(1000.0)], [server], wanted(demand), [offer(3e-7)], Growth(0.05))
+    volume = 2 * fixed / (full * 3e-7 - busy) * full
+    assert cheap.growth["own"][2].months == pytest.approx(math.log(volume / requests) / math.log(1.05))
+
+
+def test_tokens_of_a_rack_and_of_a_joule_by_hand() -> None:
+    found = host(decoder("llama-3.1-8b"), find_server("8x-l40s"), wanted())
+    speed = found.capacity.tokens_per_s
+    assert speed is not None
+    assert found.a_rack == 3
+    assert found.figures["rack_tokens_per_s"].value == pytest.approx(3 * speed.value)
+    assert found.figures["tokens_per_j"].value == pytest.approx(speed.value / 3097)
+    assert found.figures["sessions_per_kw"].value == pytest.approx(found.capacity.sessions / 3.097)
+    assert found.figures["kv_bytes_per_session"].value == 600 * 131_072
+    assert found.figures["weight_bytes"].value == 8_030_261_248
