@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from pare.catalog.types import Calibration, Roofline, Server
 from pare.planner import anatomy, capacity, energy, estimate, money, rack
+from pare.planner.decode import calibration_of
 from pare.planner.invest import Project, judge
 from pare.planner.types import Bought, Capacity, Demand, Figure, Hosted, Site, Subject
 from pare.units import HOURS_PER_YEAR, MONTHS_PER_YEAR, kwh_to_joules
@@ -93,6 +94,7 @@ def host(subject: Subject, server: Server, wanted: Wanted, cheapest: Bought | No
             figures |= _against(subject, server, servers, held, wanted, cheapest, figures)
     if packing and held.sessions:
         figures |= _a_rack(server, packing, held)
+    figures |= _measured_joules(subject, server, held, wanted)
     figures["tokens_leaving_per_year"] = Figure(0.0, "tokens/year", "modelled", "it runs on servers of one's own")
     return Hosted(
         subject=subject.name,
@@ -298,6 +300,17 @@ def _a_rack(server: Server, packing: rack.Packing, held: Capacity) -> dict[str, 
         found["rack_tokens_per_s"] = _scaled(speed, packing.servers, "tokens/s", words)
         found["tokens_per_j"] = _scaled(speed, 1 / power.value, "tokens/J", f"tokens/s / {power.value:,.0f} W")
     return found
+
+
+def _measured_joules(subject: Subject, server: Server, held: Capacity, wanted: Wanted) -> dict[str, Figure]:
+    """Joules of a decoded token at the batch held, ``a + p / batch``, where the device's energy was measured."""
+    line = calibration_of(subject, server, held.parallel, wanted.speeds.calibrations) if held.batch else None
+    if line is None or line.joules_constant is None or line.joules_slope is None:
+        return {}
+    each = energy.joules_per_token(held.batch, line.joules_constant, line.joules_slope)
+    sum_of = f"{line.joules_constant:.3g} + {line.joules_slope:.3g} / {held.batch:,} J, prompts apart"
+    source = f"{sum_of}: {line.source} ({line.date})"
+    return {"j_per_token": Figure(each, "J/token", "modelled", source)}
 
 
 def _scaled(figure: Figure, factor: float, unit: str, how: str) -> Figure:

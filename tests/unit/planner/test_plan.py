@@ -370,3 +370,14 @@ def test_tokens_of_a_rack_and_of_a_joule_by_hand() -> None:
     assert found.figures["sessions_per_kw"].value == pytest.approx(found.capacity.sessions / 3.097)
     assert found.figures["kv_bytes_per_session"].value == 600 * 131_072
     assert found.figures["weight_bytes"].value == 8_030_261_248
+
+
+def test_joules_of_a_token_are_told_where_they_were_measured() -> None:
+    subject = replace(decoder("llama-3.1-8b"), widths=Widths(16.0))
+    found = host(subject, find_server("h100-sxm"), wanted())
+    line = next(one for one in calibrations() if one.joules_slope is not None)
+    assert line.joules_constant is not None
+    assert line.joules_slope is not None
+    each = line.joules_constant + line.joules_slope / found.capacity.batch
+    assert found.figures["j_per_token"].value == pytest.approx(each)
+    assert "j_per_token" not in host(subject, find_server("l40s"), wanted()).figures
