@@ -18,7 +18,7 @@ from pare.units import dollars, duration, energy, mass, megabytes, percent, powe
 
 MARKS: dict[Provenance, str] = {"measured": "", "modelled": "~", "assumed": "?"}
 LEGEND = (
-    "~ modelled   ? assumed   unmarked: measured, counted or given   in brackets: the interval that holds it with 80 %; "
+    "~ modelled   ? assumed or given   unmarked: measured or counted   in brackets: the interval that holds it with 80 %; "
     "--json and --html name the source of every figure"
 )
 CHOICES = (
