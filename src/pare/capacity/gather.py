@@ -127,7 +127,9 @@ def _load(asked: Asked, usage: Usage | None, found: Sequence[Found]) -> _Load:
     answer = asked.answer or (usage.answer.mean if usage else None) or (incumbent.tokens_out if incumbent else None)
     prompt, answer = max(1.0, prompt or plain.prompt_tokens), max(1.0, answer or plain.answer_tokens)
     by_log = usage is not None and usage.peak_per_s is not None
-    every = asked.every or (answer / asked.min_tps if by_log else plain.every_s)
+    in_one_step = any(one.subject is not None and one.subject.texts_per_s is not None for one in found)
+    # A session that is answered at once asks again when it has its answer; a user of a classifier pauses.
+    every = asked.every or (plain.every_s if in_one_step and not by_log else answer / asked.min_tps)
 
     def demand(sessions: int) -> Demand:
         burstiness = usage.burstiness if usage else plain.burstiness

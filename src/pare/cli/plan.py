@@ -48,7 +48,10 @@ def _number(flag: str, help: str) -> Callable[[F], F]:
 )
 @_number("--prompt", "tokens of a prompt; default: the log's, else 512")
 @_number("--answer", "tokens of an answer; default: the log's, else 128")
-@_number("--every", "seconds from one request of a session to its next; default 30")
+@_number(
+    "--every",
+    "seconds from one request of a session to its next; default: what an answer takes, of a one-step run 30",
+)
 @click.option(
     "--usage", type=click.Path(path_type=Path), help="a log of a large model: tokens, arrivals and volume are read"
 )

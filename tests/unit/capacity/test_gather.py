@@ -330,3 +330,13 @@ def test_a_thousand_requests_of_an_api_take_a_thousand_prompts_of_energy() -> No
     assert prompt.unit == "Wh"
     assert each.value == pytest.approx(prompt.value)  # Wh a prompt is kWh for 1,000
     assert each.provenance == "assumed"
+
+
+def test_a_session_asks_again_once_it_is_answered_and_a_classifiers_user_pauses(run: str) -> None:
+    writes = plan(Asked(models=("llama-3.2-1b",), answer=200, min_tps=20.0, sessions=10))
+    assert writes.demand.every_s == 200 / 20
+    assert writes.figures["requests_per_year"].value == pytest.approx(
+        10 / 10.0 * writes.site.utilisation.value * 8766 * 3600
+    )
+    assert plan(Asked(models=(run,), sessions=10)).demand.every_s == 30.0
+    assert plan(Asked(models=(run,), sessions=10, every=5.0)).demand.every_s == 5.0
