@@ -71,7 +71,7 @@ def test_it_is_stored_and_read_back(entry: Entry, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PARE_HOME", str(tmp_path))
     machine.write(entry)
     assert machine.this_machine() == entry.server
-    assert machine.calibrations_here() == entry.calibrations
+    assert machine.entry_here() == entry
 
 
 # -- the model that engines are timed on ------------------------------------------------------------------------------

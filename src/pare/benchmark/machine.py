@@ -95,12 +95,6 @@ def this_machine() -> Server | None:
     return entry.server if entry else None
 
 
-def calibrations_here() -> tuple[Calibration, ...]:
-    """The measured lines of this machine; none where it was not measured. Raises as ``entry_here``."""
-    entry = entry_here()
-    return entry.calibrations if entry else ()
-
-
 class _Format(msgspec.Struct):
     format: int
 

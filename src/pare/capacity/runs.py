@@ -12,12 +12,12 @@ from pare.catalog.types import Chip, Server
 from pare.errors import InputError
 from pare.logs.incumbent import Incumbent
 from pare.planner import anatomy, estimate
+from pare.planner.energy import study_kwh
 from pare.planner.hosting import Making
 from pare.planner.types import Figure, Subject, Widths
 from pare.search.space import BASELINE, INCUMBENT
 from pare.search.study import Facts, Study
 from pare.types import Device, Quantity, Shape, Trial
-from pare.units import joules_to_kwh
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,13 @@ def _figure(quantity: Quantity, scale: float, unit: str, where: str) -> Figure:
 def _making(study: Study, facts: Facts) -> Making:
     """The machine time of all trials, and its energy by the catalogue's power of a core."""
     trials = study.trials
-    seconds = sum(trial.seconds for trial in trials)
     a_core = catalog.fact("serving", "power_per_core_w")
-    source = f"{facts.threads} cores x {a_core.value:g} W x the seconds of {len(trials)} trials; {a_core.source}"
-    return Making(
-        Figure(seconds, "s", "measured", f"machine time of {len(trials)} trials of the study"),
-        Figure(joules_to_kwh(seconds * facts.threads * a_core.value), "kWh", "modelled", source),
+    source = f"{facts.threads} cores x {a_core.value:g} W; {a_core.source}"
+    drawn = Quantity(facts.threads * a_core.value, "W", "modelled", source)
+    seconds = Figure(
+        sum(trial.seconds for trial in trials), "s", "measured", f"machine time of {len(trials)} trials of the study"
     )
+    return Making(seconds, study_kwh(trials, drawn))
 
 
 def _volume(study: Study) -> Quantity | None:

@@ -69,16 +69,6 @@ def embodied_kg_per_year(embodied: Quantity, years: float, servers: int = 1) -> 
     return Figure(servers * embodied.value / years, "kg CO2e/year", "modelled", source)
 
 
-def per_1k(total_per_year: float, per_s: float, utilisation: float) -> float:
-    """A year's kWh or kg for each 1,000 tokens or requests, at so many a second when busy and busy for such a share."""
-    if not 0 < utilisation <= 1 or per_s <= 0:
-        raise InputError(
-            "a figure per 1,000 needs work that is done, but it is "
-            f"{per_s:g} a second at {utilisation:.0%} utilisation; state a utilisation and a speed above 0"
-        )
-    return 1000 * total_per_year / (per_s * utilisation * HOURS_PER_YEAR * 3600)
-
-
 # -- making -------------------------------------------------------------------------------------------------------------
 
 

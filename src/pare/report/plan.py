@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from pare.planner.growth import day_after
 from pare.planner.recommend import best_of, servers_of
 from pare.planner.types import Figure, Hosted, Plan, Subject, Tokenized
 from pare.report.figures import NONE, count, interval, milliseconds, share, significant
@@ -346,7 +348,7 @@ def growth_words(plan: Plan) -> list[str]:
 def _when(months: float | None) -> str:
     if months is None:
         return "never at this growth"
-    return f"in {months:.1f} months" if months else "now"
+    return f"in {months:.1f} months ({day_after(date.today(), months):%B %Y})" if months else "now"
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -30,13 +30,12 @@ def test_what_is_stored_comes_back() -> None:
     path = machine.write(entry)
     assert machine.entry_here() == entry
     assert machine.this_machine() == entry.server
-    assert machine.calibrations_here() == entry.calibrations
     assert [file.name for file in path.parent.iterdir()] == [machine.FILE], "nothing is left beside it"
 
 
 def test_where_nothing_was_measured_there_is_nothing() -> None:
     assert machine.this_machine() is None
-    assert machine.calibrations_here() == ()
+    assert machine.entry_here() is None
 
 
 @pytest.mark.parametrize("other", [{"name": "another processor"}, {"cores": 4096}])
@@ -44,7 +43,7 @@ def test_an_entry_of_another_machine_is_not_used(other: dict[str, Any]) -> None:
     entry = fake_entry()
     machine.write(replace(entry, device=replace(entry.device, **other)))
     assert machine.this_machine() is None
-    assert machine.calibrations_here() == ()
+    assert machine.entry_here() is None
 
 
 def test_more_memory_is_still_this_machine() -> None:

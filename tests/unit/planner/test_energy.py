@@ -27,7 +27,6 @@ def test_serving_by_hand() -> None:
     assert "test grid" in energy.kg(1_000, GRID).source
     made = energy.embodied_kg_per_year(Quantity(1_200, "kg CO2e", "assumed", "maker"), 4, servers=2)
     assert made.value == 600
-    assert energy.per_1k(8_766, 1 / 3.6, 0.5) == pytest.approx(2.0)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 5_000), st.floats(0, 1), st.floats(1, 2), st.integers(0, 40))
