@@ -12,7 +12,7 @@ from pare.catalog.devices import find_server, servers
 from pare.catalog.grid import grid
 from pare.catalog.types import Server
 from pare.errors import InputError, nearest
-from pare.planner.energy import with_idle
+from pare.planner.energy import with_embodied, with_idle
 from pare.planner.invest import Project
 from pare.planner.types import Site
 from pare.runtimes import this_device
@@ -63,8 +63,12 @@ def machines(asked: Asked, beside: Sequence[Server] = ()) -> list[Server]:
         found.setdefault(measured.name, measured)
     for server in beside:
         found.setdefault(server.name, measured if measured and measured.name == server.name else server)
-    share = catalog.fact("serving", "idle_power_share")
-    return _with_prices([with_idle(server, share) for server in found.values()], asked)
+    share, bare, accelerator = (
+        catalog.fact("serving", name)
+        for name in ("idle_power_share", "embodied_kg_per_server", "embodied_kg_per_accelerator")
+    )
+    whole = [with_embodied(with_idle(server, share), bare, accelerator) for server in found.values()]
+    return _with_prices(whole, asked)
 
 
 def core_power(cores: int) -> Quantity:

@@ -34,6 +34,19 @@ def with_idle(server: Server, share: Quantity) -> Server:
     return replace(server, idle=Quantity(share.value * server.power.value, "W", "assumed", source))
 
 
+def with_embodied(server: Server, bare: Quantity, accelerator: Quantity) -> Server:
+    """The server with the kg CO2e of making it, where its entry states none: those of a server without accelerators, and
+    of each accelerator. Unknown where the height is: what is no machine of a catalogue may be a part of one.
+    """
+    if server.embodied is not None or server.rack_units is None:
+        return server
+    kg, source = bare.value, bare.source
+    if server.chip.kind != "cpu":
+        kg += server.count * accelerator.value
+        source = f"{bare.value:g} + {server.count} x {accelerator.value:g} {bare.unit}; {source}; {accelerator.source}"
+    return replace(server, embodied=Quantity(kg, bare.unit, "assumed", source))
+
+
 def mean_power_w(power_w: float, idle_w: float, utilisation: float) -> float:
     """The mean power in W of a machine that is busy for a share of the time. Raises InputError where a figure cannot be."""
     if not 0 <= utilisation <= 1 or not 0 <= idle_w <= power_w:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -33,10 +33,13 @@ CHOICES = (
     "per 1,000",
     "energy",
     "CO2 a year",
+    "of hardware",
     "leaves the house",
     "to build",
 )
-"""``per 1,000`` and ``energy`` are of 1,000 requests."""
+"""``per 1,000`` and ``energy`` are of 1,000 requests; ``of hardware``: CO2 of making the servers, a year's share, beside that of
+running them.
+"""
 SERVERS = (
     "model",
     "server",
@@ -51,6 +54,8 @@ SERVERS = (
     "power",
     "a year",
 )
+JOULES = "J/token"
+"""A further column of servers, of decoded tokens, where a device's energy was measured with a model."""
 TOKENS = ("tokens counted by", "language", "requests", "a prompt", "an answer", "characters a token", "times as many")
 PRICES = ("offer", "language", "1,000 tokens", "1,000 characters", "1,000 requests")
 LONGEST = 26
@@ -162,7 +167,7 @@ def show(plan: Plan) -> None:
     out.print(grid(CHOICES, [choice_row(choice) for choice in choices(plan)]))
     listed = [one for one in plan.hosted if one.capacity.sessions or len(plan.hosted) <= MANY]
     if listed:
-        out.print(grid(SERVERS, [server_row(one) for one in listed]))
+        out.print(grid(*server_table(listed)))
     if plan.tokens:
         out.print(grid(TOKENS, token_rows(plan)))
     if plan.text_prices:
@@ -211,6 +216,7 @@ def choice_row(choice: Choice) -> tuple[str, ...]:
         text(figures.get("usd_per_1k_requests")),
         text(figures.get("kwh_per_1k_requests")),
         text(figures.get("kg_per_year")),
+        text(figures.get("embodied_kg_per_year")),
         leaves(choice),
         text(figures.get("build_s")),
     )
@@ -233,6 +239,15 @@ def server_row(one: Hosted) -> tuple[str, ...]:
         text(figures.get("kw")),
         text(figures.get("usd_per_year")),
     )
+
+
+def server_table(listed: Sequence[Hosted]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of servers, with joules a token where any are known."""
+    rows = [server_row(one) for one in listed]
+    if not any("j_per_token" in one.figures for one in listed):
+        return SERVERS, rows
+    joules = (text(one.figures.get("j_per_token")).removesuffix(f" {JOULES}") for one in listed)
+    return (*SERVERS, JOULES), [(*row, each) for row, each in zip(rows, joules, strict=True)]
 
 
 def sessions(held: int | None) -> str:

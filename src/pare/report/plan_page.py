@@ -89,7 +89,8 @@ def _comparison(plan: Plan, sources: Sources) -> Html:
         Column("1,000 requests", "US dollars"),
         Column("1,000 tokens", "US dollars; tokens of answers, their prompts included"),
         Column("energy of 1,000 requests"),
-        Column("CO2 a year"),
+        Column("CO2 a year", "of running the servers, or behind the API"),
+        Column("CO2 of hardware", "of making the servers, a year's share of it; not in the CO2 of running them"),
         Column("leaves the house", "tokens of prompts and answers in a year"),
         Column("to build", "machine time of the study"),
     ]
@@ -110,7 +111,10 @@ def _choice(choice: Choice, sources: Sources) -> Row:
     parameters = subject.parameters if subject else None
     scored = subject.quality if subject else None
     kind = f"class {subject.model_class}" if subject and subject.model_class is not None else ""
-    keys = ("usd_per_year", "usd_per_1k_requests", "usd_per_1k_tokens", "kwh_per_1k_requests", "kg_per_year")
+    keys = (
+        *("usd_per_year", "usd_per_1k_requests", "usd_per_1k_tokens"),
+        *("kwh_per_1k_requests", "kg_per_year", "embodied_kg_per_year"),
+    )
     answers_in_one = "texts_per_s" in figures
     return Row(
         choice.name,
@@ -130,6 +134,7 @@ def _choice(choice: Choice, sources: Sources) -> Row:
 def _servers(plan: Plan, sources: Sources) -> Html | None:
     if not plan.hosted:
         return None
+    joules = any("j_per_token" in one.figures for one in plan.hosted)
     columns = [
         Column("model"),
         Column("server", left=True),
@@ -143,7 +148,8 @@ def _servers(plan: Plan, sources: Sources) -> Html | None:
         Column("power", "at full load"),
         Column("a year", "US dollars"),
         Column("idling", "energy of a year that is drawn without work"),
-        Column("tokens/J"),
+        Column("tokens/J", "at full power"),
+        *([Column(tables.JOULES, "of a decoded token, from the device's measured energy")] if joules else []),
         Column("breaks even at", "utilisation from which it costs less than the cheapest API"),
         Column("what binds", left=True),
     ]
@@ -151,11 +157,11 @@ def _servers(plan: Plan, sources: Sources) -> Html | None:
         "servers",
         "On every server",
         lead("What one server and one rack hold of each model, and what the whole demand takes."),
-        table(columns, [_server(one, plan, sources) for one in plan.hosted], sortable=True),
+        table(columns, [_server(one, plan, sources, joules) for one in plan.hosted], sortable=True),
     )
 
 
-def _server(one: Hosted, plan: Plan, sources: Sources) -> Row:
+def _server(one: Hosted, plan: Plan, sources: Sources, joules: bool) -> Row:
     held, figures = one.capacity, one.figures
     stated = one.published
     vendor = None if stated is None else Figure(stated.value, "", stated.provenance, stated.source)
@@ -177,6 +183,7 @@ def _server(one: Hosted, plan: Plan, sources: Sources) -> Row:
             _cell(figures.get("usd_per_year"), sources),
             _cell(figures.get("idle_kwh_per_year"), sources),
             _cell(figures.get("tokens_per_j"), sources),
+            *([_cell(figures.get("j_per_token"), sources)] if joules else []),
             _even(one, plan, sources),
             Cell(held.why or held.binds, held.why or held.binds, "why l"),
         ],

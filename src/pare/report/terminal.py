@@ -29,4 +29,4 @@ def console() -> Console:
     from rich.console import Console
 
     found = Console(highlight=False, soft_wrap=True)
-    return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=160)
+    return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=200)

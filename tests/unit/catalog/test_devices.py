@@ -82,3 +82,22 @@ def test_every_device_can_be_planned_for(key: str) -> None:
     assert 8e9 <= server.chip.memory.value <= 2e12, "bytes"
     figures = [server.chip.bandwidth, server.chip.memory, *server.chip.peaks.values(), *server.sessions.values()]
     assert all(re.search(r"\(\d{4}-\d\d-\d\d\)$", figure.source) for figure in figures)
+
+
+@pytest.mark.parametrize("key", [key for key, server in servers().items() if server.rack_units is not None])
+def test_a_whole_machine_draws_at_least_what_its_chips_may(key: str) -> None:
+    server = servers()[key]
+    assert server.power is not None
+    assert server.rack_units is not None
+    assert 1 <= server.rack_units.value <= 12
+    vendors_comparison = bool(server.sessions)  # measured or assumed under load, below the chips' most
+    if server.chip.power is not None and not vendors_comparison:
+        assert server.count * server.chip.power.value < server.power.value < 3 * server.count * server.chip.power.value
+
+
+def test_published_footprints_are_told_with_their_parts() -> None:
+    found = {key: server.embodied for key, server in servers().items() if server.embodied is not None}
+    assert found.keys() == {"8x-h100-sxm", "8x-b200-sxm", "8x-a100-sxm-80gb"}
+    for key, board in (("8x-h100-sxm", 1_312), ("8x-b200-sxm", 2_274), ("8x-a100-sxm-80gb", 8 * 127.6)):
+        assert found[key].value == pytest.approx(board + 0.152 * 8_640, abs=1)
+        assert "R740" in found[key].source

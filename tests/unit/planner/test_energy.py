@@ -75,6 +75,24 @@ def test_an_idle_power_is_assumed_only_where_none_is_stated() -> None:
     assert energy.with_idle(Server("unknown", chip, 1), share).idle is None
 
 
+def test_hardware_is_made_of_a_server_and_its_accelerators_where_no_footprint_is_stated() -> None:
+    bare, each = (Quantity(kg, "kg CO2e", "assumed", who) for kg, who in ((1_000, "a maker"), (150, "another")))
+    tall = Quantity(2, "U", "assumed", "a sheet")
+    gpu, cpu = (Chip("chip", kind, None, None, {}, None) for kind in ("gpu", "cpu"))
+    four = energy.with_embodied(Server("four", gpu, 4, rack_units=tall), bare, each).embodied
+    two = energy.with_embodied(Server("two", cpu, 2, rack_units=tall), bare, each).embodied
+    assert four is not None
+    assert two is not None
+    assert (four.value, two.value, four.provenance) == (1_600, 1_000, "assumed")
+    assert "a maker" in four.source
+    assert "another" in four.source
+    assert "another" not in two.source
+    stated = Server("stated", gpu, 4, rack_units=tall, embodied=Quantity(900, "kg CO2e", "assumed", "its maker"))
+    assert energy.with_embodied(stated, bare, each) is stated
+    part = Server("a part of a server", cpu, 1, power=POWER)
+    assert energy.with_embodied(part, bare, each) is part
+
+
 @pytest.mark.parametrize(("power", "idle", "share"), [(100, 200, 0.5), (100, -1, 0.5), (100, 10, 1.1), (100, 10, -0.1)])
 def test_impossible_powers_are_refused(power: float, idle: float, share: float) -> None:
     with pytest.raises(InputError, match="idle power from 0 W to full power"):

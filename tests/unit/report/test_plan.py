@@ -63,8 +63,8 @@ def test_the_comparison_has_each_model_once_hosted_and_each_offer(found: Plan) -
     assert all(len(row) == len(tables.CHOICES) for row in rows)
     hosted = [row for row in rows if "server" in row[1]]
     assert len(hosted) == 3
-    assert [row[9] for row in hosted] == ["nothing"] * 3
-    assert all(row[9].endswith("tokens") for row in rows if row[1].startswith("API"))
+    assert [row[tables.CHOICES.index("leaves the house")] for row in hosted] == ["nothing"] * 3
+    assert all(row[10].endswith("tokens") for row in rows if row[1].startswith("API"))
     own = next(choice for choice in tables.choices(found) if "<run>" in choice.name)
     assert tables.choice_row(own)[2].endswith("%")
     assert "texts/s" in tables.choice_row(own)[4]
@@ -119,6 +119,38 @@ def test_servers_that_hold_nothing_say_why(found: Plan) -> None:
     assert refused
     assert all(tables.server_row(one)[2] == "n/a" for one in refused)
     assert any("too slow" in line or "does not fit" in line for line in tables.refusals(found))
+
+
+def test_co2_of_hardware_stands_beside_that_of_running_it(found: Plan) -> None:
+    column = tables.CHOICES.index("of hardware")
+    assert tables.CHOICES[column - 1] == "CO2 a year"
+    for choice in tables.choices(found):
+        row = tables.choice_row(choice)
+        if choice.hosted is None or choice.name == found.subjects[-1].name:  # an API's, and the machine of a study
+            assert row[column] == "–"
+            continue
+        made, servers = choice.figures["embodied_kg_per_year"], choice.hosted.servers
+        assert servers is not None
+        assert 300 * servers <= made.value <= 1_000 * servers, "a server's kg over four years"
+        assert row[column].startswith("~")
+        assert "/ 4 years" in made.source
+        assert "R740" in made.source
+        assert row[column] != row[column - 1]
+    assert "CO2 of hardware" in page(found)
+
+
+def test_measured_joules_have_a_column_of_their_own(found: Plan) -> None:
+    heading, rows = tables.server_table(found.hosted)
+    assert heading == tables.SERVERS
+    assert tables.JOULES not in page(found)
+    one, *others = found.hosted
+    joules = Figure(0.42, "J/token", "modelled", "a + p / 8: a meter")
+    metered = replace(found, hosted=(replace(one, figures={**one.figures, "j_per_token": joules}), *others))
+    heading, rows = tables.server_table(metered.hosted)
+    assert heading[-1] == tables.JOULES
+    assert [row[-1] for row in rows] == ["~0.420", *["–"] * len(others)]
+    assert tables.JOULES in page(metered)
+    assert "a meter" in page(metered)
 
 
 def test_a_speed_keeps_its_interval(found: Plan) -> None:
