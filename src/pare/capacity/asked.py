@@ -25,7 +25,8 @@ class Asked:
 
     ``price`` is in US dollars by a device's name; the empty name stands for every device that has no other. ``operation``
     and ``staff`` are US dollars a server and year, ``project_usd`` once and in all, ``upkeep`` a month. ``tokenizer``:
-    paths, or ``MODEL=PATH`` for a compared model's. Raises InputError where a number breaks its rule.
+    paths, or ``MODEL=PATH`` for a compared model's. ``batch``: offers at batch rates, where there are some. Raises
+    InputError where a number breaks its rule.
     """
 
     models: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Asked:
     project_months: float | None = None
     project_usd: float | None = None
     upkeep: float | None = None
+    batch: bool = False
 
     def __post_init__(self) -> None:
         for name, (least, most) in LIMITS.items():

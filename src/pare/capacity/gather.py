@@ -77,7 +77,7 @@ def plan(asked: Asked) -> Plan:
         wanted,
         [priced(one.name, offer, wanted.of(one.name).demand, usage) for one in found for offer in one.sold],
         growth,
-        (*load.notes, *notes, *(note for one in found for note in one.notes), *counts.notes()),
+        (*load.notes, *notes, *(note for one in found for note in one.notes), *counts.notes(), *_batched(asked, found)),
     )
     shown = tuple(count.shown for count in counts.counts)
     return replace(made, tokens=shown, text_prices=text_prices(found, counts, usage))
@@ -174,6 +174,16 @@ def _load(asked: Asked, usage: Usage | None, found: Sequence[Found]) -> _Load:
 # -- offers -----------------------------------------------------------------------------------------------------------
 
 
+def _batched(asked: Asked, found: Sequence[Found]) -> list[str]:
+    """Which offers are at batch rates, and which have none."""
+    if not asked.batch:
+        return []
+    sold = [(one.name, offer) for one in found for offer in one.sold]
+    notes = ["(batch): answered within hours, not at once"] if any(offer.batch for _, offer in sold) else []
+    plain = [f"{name} at {offer.provider}" for name, offer in sold if not offer.batch]
+    return [*notes, f"no batch rate is known, so the usual one is told: {', '.join(plain)}"] if plain else notes
+
+
 def priced(name: str, offer: Offer, demand: Demand, usage: Usage | None) -> Priced:
     """What an offer charges for a mean request: of the log, with what came from a cache, or of the demand's tokens."""
     asks: tuple[str, ...] = ()
@@ -185,10 +195,10 @@ def priced(name: str, offer: Offer, demand: Demand, usage: Usage | None) -> Pric
         words = (
             f"{demand.prompt_tokens:,.0f} tokens in and {demand.answer_tokens:,.0f} out x the price of {offer.model}"
         )
-        source = f"{words} at {offer.provider}; {offer.source}"
+        source = f"{words} at {offer.seller}; {offer.source}"
         price = Figure(float(prices.charge(offer, used)), "USD", "modelled", source)
     except InputError as error:
-        asks = (f"price of {offer.model} at {offer.provider}: {error}",)
+        asks = (f"price of {offer.model} at {offer.seller}: {error}",)
     prompt = catalog.fact("serving", "energy_per_prompt_wh")
     kwh = Figure(prompt.value / WATT_HOURS_PER_KWH, "kWh", "assumed", prompt.source)
-    return Priced(name, offer.provider, price, kwh, asks)
+    return Priced(name, offer.seller, price, kwh, asks)

@@ -56,7 +56,7 @@ def find(name: str, asked: Asked) -> Found:
         return of_entry(entry, asked)
     if name in bases.CARRIED:
         return _local(name, bases.locate(name), asked)
-    sold = _sold(name)
+    sold = _sold(name, asked.batch)
     if not sold:
         raise unknown_model(name, [*models(), *(one.hub for one in models().values() if one.hub)])
     return Found(name.rpartition(":")[2], sold=sold)
@@ -74,7 +74,7 @@ def of_entry(entry: ModelEntry, asked: Asked) -> Found:
     """A published model, and who sells it for the least, as far as prices are at hand."""
     sold: tuple[Offer, ...] = ()
     with suppress(MissingExtra):
-        sold = _sold(entry.name)[:1]
+        sold = _sold(entry.name, asked.batch)[:1]
     shape, notes = None, []
     if entry.config is None:
         notes = [f"{entry.name}: its anatomy is undisclosed, so it can be bought and not hosted"]
@@ -162,11 +162,17 @@ def _widths(asked: Asked) -> Widths:
 
 
 @cache
-def _sold(name: str) -> tuple[Offer, ...]:
-    """Who sells a model of that name, or ``provider:name``: the cheapest and the dearest, since there is no one price."""
+def _sold(name: str, batch: bool) -> tuple[Offer, ...]:
+    """Who sells a model of that name, or ``provider:name``: the cheapest and the dearest, since there is no one price.
+
+    ``batch``: of a seller that has batch rates, only the offer at these.
+    """
     provider, _, model = name.rpartition(":")
+    known = {(offer.provider, offer.model): offer for offer in offers(model, provider)}
+    if batch:
+        known |= {(offer.provider, offer.model): offer for offer in offers(model, provider, batch=True)}
     ranked = []
-    for offer in offers(model, provider):
+    for offer in known.values():
         with suppress(InputError):
             ranked.append((charge(offer, TYPICAL), offer.provider, offer))
     ranked.sort(key=lambda item: item[:2])

@@ -183,7 +183,7 @@ def text_prices(found: Sequence[Found], counts: Tongues, usage: Usage | None) ->
     if usage is None or counts.logged is None:
         return ()
     return tuple(
-        TextPrice(one.name, offer.provider, language, figures)
+        TextPrice(one.name, offer.seller, language, figures)
         for one in found
         for offer in one.sold
         for language, figures in _charged(offer, counts.of(one.name) or counts.logged, usage.cached)

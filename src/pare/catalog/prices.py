@@ -139,6 +139,11 @@ class Offer:
     batch: bool
     source: str
 
+    @property
+    def seller(self) -> str:
+        """The provider, and whether at its batch rates."""
+        return f"{self.provider} (batch)" if self.batch else self.provider
+
 
 def charge(offer: Offer, usage: Usage) -> Decimal:
     """US dollars for a usage. Tokens in the cache cost what fresh ones do where the offer has no rate for them, and

@@ -81,6 +81,7 @@ def _number(flag: str, help: str) -> Callable[[F], F]:
 @_number("--project-months", "months that building a model of one's own takes")
 @_number("--project-usd", "USD that building it costs once")
 @_number("--upkeep", "USD a month for keeping it up")
+@click.option("--batch", is_flag=True, help="what APIs charge for batched requests, where a batch rate is known")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="write the plan as a page with plots too")
 @json_flag
 def command(

@@ -125,7 +125,7 @@ def api_usd_per_1k(offer: Offer, usage: Usage, tokens: float) -> Figure:
             "a price per 1,000 tokens needs texts, and there are none; give a log or the tokens of a request"
         )
     usd = charge(offer, usage)
-    source = f"{usd:f} USD for {tokens:,.0f} tokens in {usage.requests:,} requests; {offer.provider}: {offer.source}"
+    source = f"{usd:f} USD for {tokens:,.0f} tokens in {usage.requests:,} requests; {offer.seller}: {offer.source}"
     return Figure(float(usd) * 1000 / tokens, "USD per 1,000 tokens", "modelled", source)
 
 
@@ -138,7 +138,7 @@ def api_usd_per_1k_characters(offer: Offer, usage: Usage, characters: float) -> 
         unit="USD per 1,000 characters",
         source=(
             f"{charge(offer, usage):f} USD for {characters:,.0f} characters in {usage.requests:,} requests; "
-            f"{offer.provider}: {offer.source}"
+            f"{offer.seller}: {offer.source}"
         ),
     )
 
@@ -146,7 +146,7 @@ def api_usd_per_1k_characters(offer: Offer, usage: Usage, characters: float) -> 
 def api_usd_per_1k_requests(offer: Offer, usage: Usage) -> Figure:
     """USD per 1,000 requests like those of a usage. Raises InputError where the offer has no rate for what was used."""
     usd = charge(offer, usage)
-    source = f"{usd:f} USD for {usage.requests:,} requests; {offer.provider}: {offer.source}"
+    source = f"{usd:f} USD for {usage.requests:,} requests; {offer.seller}: {offer.source}"
     return Figure(float(usd) * 1000 / usage.requests, "USD per 1,000 requests", "modelled", source)
 
 

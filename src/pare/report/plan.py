@@ -37,8 +37,8 @@ CHOICES = (
     "leaves the house",
     "to build",
 )
-"""``per 1,000`` and ``energy`` are of 1,000 requests; ``of hardware``: CO2 of making the servers, a year's share, beside that of
-running them.
+"""``per 1,000`` and ``energy`` are of 1,000 requests; ``of hardware``: CO2 of making the servers, a year's share, beside
+that of running them.
 """
 SERVERS = (
     "model",

@@ -123,6 +123,20 @@ def test_an_api_model_is_bought_and_may_name_its_seller() -> None:
     assert found.hosted == ()
 
 
+def test_batch_rates_stand_in_for_the_usual_ones_where_there_are_some() -> None:
+    names = ("openai:gpt-4o-mini", "llama-3.1-8b")
+    usual, batched = (plan(Asked(models=names, batch=batch)) for batch in (False, True))
+    assert [one.provider for one in batched.bought] == ["openai (batch)", usual.bought[1].provider]
+    paid, less = (found.bought[0].figures["usd_per_year"] for found in (usual, batched))
+    assert less.value == pytest.approx(paid.value / 2)
+    assert "openai (batch)" in less.source
+    assert batched.bought[1].figures == usual.bought[1].figures
+    said = " ".join(batched.notes)
+    assert "(batch): answered within hours" in said
+    assert f"no batch rate is known, so the usual one is told: llama-3.1-8b at {usual.bought[1].provider}" in said
+    assert "batch" not in " ".join(usual.notes)
+
+
 def test_a_catalogue_model_comes_with_its_cheapest_seller() -> None:
     assert len(plan(Asked(models=("llama-3.1-8b",))).bought) == 1
 
