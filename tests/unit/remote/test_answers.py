@@ -297,14 +297,20 @@ def test_a_cap_holds_where_the_server_counts_more_than_was_expected(tmp_path: Pa
 
 
 def test_ctrl_c_keeps_what_had_arrived_and_says_so(tmp_path: Path) -> None:
+    # A shell starts what it puts into the background with SIGINT ignored, and the tests may be run so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def stop(step: Progress) -> None:
         if step.done == 5:
             signal.raise_signal(signal.SIGINT)
 
     with serving(echo, delay_s=0.01) as server:
         endpoint = Endpoint(server.url, "m")
-        with pytest.raises(Interrupted, match=r"5 of 20 answers are kept in .*answers\.db; the same command"):
-            answers(endpoint, prompts(20), tmp_path, concurrency=3, progress=stop)
+        try:
+            with pytest.raises(Interrupted, match=r"5 of 20 answers are kept in .*answers\.db; the same command"):
+                answers(endpoint, prompts(20), tmp_path, concurrency=3, progress=stop)
+        finally:
+            signal.signal(signal.SIGINT, before)
         again = answers(endpoint, prompts(20), tmp_path)
     assert (again.reused, again.complete) == (5, True)
 
