@@ -48,7 +48,8 @@ REFUSED = {
         "lowrank:0.9(rule=energy) > prune": "put prune before lowrank",
         "lowrank > lower:gguf": "use lower:openvino",
         "sparsify > finetune": "put sparsify after finetune",
-        "qat": "takes format encoder but is given format decoder",
+        "qat": "use w8, whose inputs are quantised on the fly, or w4",
+        "qat:w4 > quantize:w4": "format decoder-qat",
     },
 }
 

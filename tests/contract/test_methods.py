@@ -35,6 +35,7 @@ CASES: dict[str, tuple[Step, str | None]] = {
     "lower": (Step("lower", {"to": "openvino"}), "encoder"),
     "lower-onnx": (Step("lower", {"to": "onnx"}), "encoder"),
     "qat": (Step("qat", {"epochs": 0.5, "ranges": 8}), "encoder"),
+    "qat-w8": (Step("qat", {"width": "w8", "epochs": 0.5}), "encoder"),
     "qat-w4": (Step("qat", {"width": "w4", "epochs": 0.5}), "encoder"),
     "lower-qat": (Step("lower"), "encoder-int8"),
     "lower-qat-w4": (Step("lower"), "encoder-w4"),

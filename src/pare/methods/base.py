@@ -91,8 +91,9 @@ class Method(Protocol):
     where that is the parent's, or ``encoder`` where there was none. A recipe that breaks them is refused before anything
     runs (``methods/recipe.py``).
 
-    Three class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"),
-    ``taught``, True where the method needs a teacher, and ``undone``, the methods that would undo it if they came later.
+    Four class attributes are optional: ``once``, a word that at most one step of a recipe may have ("quantisation"),
+    ``taught``, True where the method needs a teacher, ``undone``, the methods that would undo it if they came later, and
+    ``mark``, what stands behind the parent's format in the one that it writes where ``gives`` is empty.
     """
 
     @property

@@ -51,8 +51,10 @@ _WHY = {
 }
 
 
+_NAMES = {"onnx": "ONNX", "gguf": "GGUF"}
+
 TAKES: Mapping[str, tuple[str, ...]] = {
-    "openvino": ("encoder", "encoder-qat", "decoder"),
+    "openvino": ("encoder", "encoder-qat", "decoder", "decoder-qat"),
     "onnx": ("encoder",),
     "gguf": ("decoder",),
 }
@@ -95,14 +97,14 @@ class Lower:
         Raises InputError where the parent is of another format, or has no such form, MissingExtra without the exporter, and
         PareError where the graph's answers differ from the parent's.
         """
-        if parent is None or parent.manifest.format not in ("encoder", "encoder-qat", "decoder"):
+        if parent is None or parent.manifest.format not in TAKES["openvino"]:
             found = parent.manifest.format if parent else "nothing"
             raise InputError(
                 f"lower needs an artifact of format encoder or decoder but got {found}; put finetune or distil before it"
             )
-        if self.to == "onnx" and parent.manifest.format == "encoder-qat":
+        if self.to in _NAMES and parent.manifest.format.endswith("-qat"):
             raise InputError(
-                "lower: qat imitates OpenVINO's kernels, so its model has no ONNX form; use lower:openvino"
+                f"lower: qat imitates OpenVINO's kernels, so its model has no {_NAMES[self.to]} form; use lower:openvino"
             )
         if parent.manifest.format not in self.takes:
             raise InputError(_WHY[self.to])
@@ -111,7 +113,7 @@ class Lower:
             return lower_gguf(parent, ctx, out, width, lineage(replace(self, width=width), "lower", parent, ctx))
         ctx.progress(0.0, f"lowering to {self.to}")
         try:
-            write = _decoder if parent.manifest.format == "decoder" else self._encoder
+            write = _decoder if parent.manifest.kind == "generate" else self._encoder
             with quiet():
                 check = write(parent, out)
         except ImportError as error:

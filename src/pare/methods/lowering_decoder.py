@@ -11,6 +11,7 @@ times the time. The graph is compared with the module before it is sealed (``low
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
 from pare.errors import InputError, PareError
 from pare.methods.graphs import write_openvino
 from pare.methods.lower import TOLERANCE
-from pare.runtimes import load_generator
+from pare.methods.rounding import Grid, Packed
+from pare.methods.weights import rewritten
+from pare.runtimes import load_generator, this_device
+from pare.runtimes.openvino import OpenVino
 from pare.runtimes.writing import FLOATS, Writer, left_padded, places
 from pare.types import Artifact
 
@@ -41,9 +46,12 @@ KEPT = ("model_type", "vocab_size", "max_position_embeddings", "bos_token_id", "
 
 
 def to_openvino(module: nn.Module, out: Path) -> None:
-    """Writes a decoder as a stateful graph. Raises InputError where its positions depend on the length of the text."""
+    """Writes a decoder as a stateful graph, with integers where it was trained on grids.
+
+    Raises InputError where its positions depend on the length of the text.
+    """
     _refuse_growing_positions(module.config)
-    write_openvino(stateful(module), out)
+    write_openvino(_folded(stateful(module), module), out)
 
 
 def write_config(parent: Path, out: Path) -> None:
@@ -182,6 +190,51 @@ def _share(model: openvino.Model) -> None:
                 reader.replace_source_output(first.output(0))
 
 
+def _folded(model: openvino.Model, module: nn.Module) -> openvino.Model:
+    """The graph with the matrices that lie on a grid (``runtimes/grids.py``) as its integers, with their steps in f32.
+
+    A constant is known by its values: the same values are the same points of a grid. Raises PareError where a matrix is
+    missing, which would be served wider than was said.
+    """
+    packed = {_digest(part.weight.numpy()): pack(part) for part in module.modules() if hasattr(part, "weight_grid")}
+    if not packed:
+        return model
+    forms = {}
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Constant" and len(node.get_output_shape(0)) == 2:
+            key = _digest(node.get_data())
+            if key in packed:
+                forms[node.get_friendly_name()] = packed[key]
+    if len({id(form) for form in forms.values()}) < len(packed):
+        raise PareError(
+            f"the graph has {len(forms)} of the {len(packed)} matrices that were trained on grids; "
+            "this architecture does not lower faithfully: leave it out of the candidates"
+        )
+    return rewritten(model, forms, "f32")
+
+
+def pack(module: nn.Module) -> Packed:
+    """The integers of a module's weight, which lies on its grid."""
+    grid = module.weight_grid
+    weight = module.weight.detach()
+    rows, columns = weight.shape
+    steps = grid.step.reshape(rows, -1)
+    codes = (weight.reshape(rows, steps.shape[1], -1) / steps[:, :, None]).round().clamp(grid.low, grid.high)
+    scale = steps.numpy()
+    return Packed(
+        codes.reshape(rows, columns).numpy().astype(np.int16),
+        Grid(scale, np.zeros_like(scale), grid.low, grid.high),
+        8 if grid.kind == "int8" else 4,
+        columns // steps.shape[1],
+        False,
+    )
+
+
+def _digest(matrix: NDArray[Any]) -> tuple[tuple[int, ...], str]:
+    """What tells a float matrix from others: its size and its bytes."""
+    return matrix.shape, hashlib.sha256(np.ascontiguousarray(matrix, dtype=np.float32).tobytes()).hexdigest()
+
+
 def _reorder(model: openvino.Model) -> None:
     """Puts a choice of rows, ``beam_idx``, behind each past: what beam search and batching need."""
     import openvino
@@ -218,9 +271,11 @@ def _start_empty(model: openvino.Model) -> None:
 def check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int) -> None:
     """Compares the graph's logits with PyTorch's: rows of unequal length at once, then on from there token by token.
 
-    Raises PareError where they differ by more than float arithmetic explains.
+    Weight-only layers do not round their inputs here, as they do when they are served: no grid describes that. Raises
+    PareError where the logits differ by more than float arithmetic explains.
     """
-    theirs, ours = (_logits(artifact, texts, threads) for artifact in (parent, child))
+    engines = load_generator(parent, threads=threads), OpenVino(group=0).load(child, this_device(), threads)
+    theirs, ours = (_logits(artifact, engine, texts) for artifact, engine in zip((parent, child), engines, strict=True))
     worst, largest = float(np.abs(theirs - ours).max()), float(np.abs(theirs).max())
     if not worst <= TOLERANCE * max(1.0, largest):
         raise PareError(
@@ -229,9 +284,8 @@ def check(parent: Artifact, child: Artifact, texts: Sequence[str], threads: int)
         )
 
 
-def _logits(artifact: Artifact, texts: Sequence[str], threads: int) -> Any:
+def _logits(artifact: Artifact, engine: Any, texts: Sequence[str]) -> Any:
     """Logits behind the last tokens of some texts, (tokens, vocabulary): all but four are read at once, those one by one."""
-    engine = load_generator(artifact, threads=threads)
     assert isinstance(engine, Writer)
     longest = min(artifact.manifest.max_length, LONGEST)
     rows = [engine.prompts.prompt(text)[:longest] for text in (*texts[:3], " ".join(texts)[: 8 * longest], "a")]

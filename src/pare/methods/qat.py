@@ -2,7 +2,8 @@
 
 Quantising afterwards (``quantize``) rounds weights that were never meant to be rounded. Here the unquantised model teaches
 a copy of itself whose weights, and inputs of layers in int8, are rounded in every step as OpenVINO's integer kernels
-round. The result is still a PyTorch model in fp32 files, as large as before; ``lower`` stores the integers.
+round. The result is still a PyTorch model in fp32 files, as large as before; ``lower`` stores the integers. Decoders are
+trained in ``methods/qat_decoder.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from msgspec import Meta
 
 from pare.errors import InputError, MissingExtra
-from pare.families import family_of, read_config
+from pare.families import DECODERS, family_of, read_config
 from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.lineage import lineage, seal_child
 from pare.types import Artifact, DataFacts, Part, Shape
@@ -26,25 +27,27 @@ STEP_BITS = 32
 
 @dataclass(frozen=True)
 class Qat:
-    """``width``: ``int8`` multiplies integers, weights by output row and inputs by tensor; ``w4`` stores the layers' weights
-    in 4 bits by groups of ``group`` columns (a row where it does not divide them) and the rest in int8.
+    """``width``: ``int8`` multiplies integers, weights by output row and inputs by tensor, and is for encoders; ``w8``
+    stores weights in 8 bits by output row; ``w4`` the layers' weights in 4 bits by groups of ``group`` columns (a row where
+    it does not divide them) and the rest in 8.
 
     The loss is that of ``distil``, with the unquantised parent for a teacher: ``alpha`` x KL at ``temperature`` +
-    cross-entropy where there is a label + ``hidden`` x cosine distance of the pooled states. ``epochs`` passes over the
-    texts of train and at most ``most`` unlabelled ones; ``rate`` is the peak learning rate; ``ranges`` texts give the
-    ranges of inputs to begin with.
+    cross-entropy where there is a label + ``hidden`` x cosine distance of the pooled states; None is 2 and 1 for encoders,
+    1 and 0 for decoders. ``epochs`` passes over the texts of train and, of encoders, at most ``most`` unlabelled ones;
+    ``rate`` is the peak learning rate; ``ranges`` texts give the ranges of inputs in int8 to begin with.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("encoder",)
-    gives: ClassVar[str] = "encoder-qat"
+    takes: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+    gives: ClassVar[str] = ""
+    mark: ClassVar[str] = "-qat"
     once: ClassVar[str] = "quantisation"
 
-    width: Literal["int8", "w4"] = "int8"
+    width: Literal["int8", "w8", "w4"] = "int8"
     epochs: Annotated[float, Meta(gt=0)] = 2.0
     rate: Annotated[float, Meta(gt=0)] = 1e-4
     alpha: Annotated[float, Meta(ge=0)] = 4.0
-    temperature: Annotated[float, Meta(gt=0)] = 2.0
-    hidden: Annotated[float, Meta(ge=0)] = 1.0
+    temperature: Annotated[float, Meta(gt=0)] | None = None
+    hidden: Annotated[float, Meta(ge=0)] | None = None
     group: Literal[32, 64, 128] = 64
     ranges: Annotated[int, Meta(ge=8)] = 256
     batch: Annotated[int, Meta(ge=1)] = 32
@@ -52,11 +55,21 @@ class Qat:
 
     def passes(self, facts: DataFacts) -> float:
         """Texts trained on, in units of the train side."""
+        if not facts.classes:
+            return self.epochs
         rows = max(1, facts.rows)
         return self.epochs * (rows + min(facts.unlabelled, self.most)) / rows
 
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
-        """fp32 with a step a row or group beside it; ``lowered`` is what ``lower`` makes of it. Exact."""
+        """fp32 with a step a row or group beside it; ``lowered`` is what ``lower`` makes of it. Exact.
+
+        Raises InputError where a decoder is to have fixed ranges of activations.
+        """
+        if self.width == "int8" and shape.family in DECODERS:
+            raise InputError(
+                "qat: width int8 takes a fixed range for each activation, which the outliers of decoders' activations "
+                "break; use w8, whose inputs are quantised on the fly, or w4"
+            )
         return replace(shape, parts=tuple(self._part(part, shape) for part in shape.parts))
 
     def apply(self, parent: Artifact | None, ctx: BuildContext, out: Path) -> Artifact:
@@ -73,11 +86,21 @@ class Qat:
         from pare.training.qat import save_grids, settle, start
         from pare.training.trainer import Schedule, train
 
-        if parent is None or parent.manifest.format != "encoder":
+        if parent is None or parent.manifest.format not in self.takes:
             found = parent.manifest.format if parent else "nothing"
+            wanted = " or ".join(self.takes)
             raise InputError(
-                f"qat needs an artifact of format encoder but got {found}; put it after finetune or distil"
+                f"qat needs an artifact of format {wanted} but got {found}; put it after finetune or distil"
             )
+        shape = self.reshape(parent.manifest.shape, NO_FACTS)
+        decoder = parent.manifest.format == "decoder"
+        temperature = self.temperature or (1.0 if decoder else 2.0)
+        hidden = (0.0 if decoder else 1.0) if self.hidden is None else self.hidden
+        said = replace(self, temperature=temperature, hidden=hidden)
+        if decoder:
+            from pare.methods.qat_decoder import qat_decoder
+
+            return qat_decoder(said, parent, ctx, out, shape, temperature, hidden)
         manifest, tokenizer = parent.manifest, parent.path / "tokenizer.json"
         unlabelled = ctx.some_unlabelled(self.most)
         texts = [*(sample.text for sample in ctx.train), *unlabelled]
@@ -90,8 +113,8 @@ class Qat:
             torch.from_numpy(known.logits),
             torch.from_numpy(known.pooled),
             alpha=self.alpha,
-            temperature=self.temperature,
-            hidden=self.hidden,
+            temperature=temperature,
+            hidden=hidden,
             kind=manifest.kind,
         )
         torch.set_num_threads(ctx.threads)
@@ -114,8 +137,8 @@ class Qat:
         settle(model)
         save_encoder(model, out, tokenizer)
         save_grids(model, out)
-        made = {**lineage(self, "qat", parent, ctx, len(unlabelled)), "teacher": parent.id}
-        return seal_child(parent, out, self.reshape(manifest.shape, NO_FACTS), made, format=self.gives)
+        made = {**lineage(said, "qat", parent, ctx, len(unlabelled)), "teacher": parent.id}
+        return seal_child(parent, out, shape, made, format=manifest.format + self.mark)
 
     def _part(self, part: Part, shape: Shape) -> Part:
         """The part with what its steps weigh, now and once it is lowered."""

@@ -293,7 +293,7 @@ def _add(way: _Way, step: Step, why: str, facts: DataFacts, where: str) -> None:
         way.shape = made.reshape(way.shape, facts)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    way.format = made.gives or (ENCODER if way.format == BASE else way.format)
+    way.format = made.gives or (ENCODER if way.format == BASE else way.format) + getattr(made, "mark", "")
     way.taught = way.taught or (step.method == "finetune" and not way.planned)
     if once:
         way.done[once] = step.method

@@ -20,6 +20,8 @@ from pare.types import Shape
 
 Feed = Mapping[str, NDArray[Any]]
 Role = Literal["embeddings", "layers", "head"]
+Scales = Literal["f16", "f32"]
+KINDS: Mapping[Scales, Any] = {"f16": np.float16, "f32": np.float32}
 MOST_GRAMS = 2**30
 """Bytes of Gram matrices that are summed in one pass over the texts."""
 
@@ -75,13 +77,13 @@ def weights_of(model: Any, shape: Shape) -> tuple[Weight, ...]:
     return tuple(found.values())
 
 
-def rewritten(model: Any, stored: Mapping[str, Packed | Literal[16]]) -> Any:
+def rewritten(model: Any, stored: Mapping[str, Packed | Literal[16]], scales: Scales = "f16") -> Any:
     """A copy of a graph with some constants, by node name, as integers with their scales, or as 16-bit floats."""
     copy = model.clone()
     for node in [op for op in copy.get_ordered_ops() if op.get_friendly_name() in stored]:
         form = stored[node.get_friendly_name()]
         readers = list(node.output(0).get_target_inputs())
-        output = _half(node) if form == 16 else _integers(form)
+        output = _half(node) if form == 16 else _integers(form, scales)
         for reader in readers:
             reader.replace_source_output(output)
     copy.validate_nodes_and_infer_types()
@@ -218,21 +220,21 @@ def _half(node: Any) -> Any:
     return ops.convert(held, "f32").output(0)
 
 
-def _integers(packed: Packed) -> Any:
-    """The sub-graph that gives a packed matrix back in f32, as the CPU plugin knows it: arithmetic of scales is in f16."""
+def _integers(packed: Packed, scales: Scales) -> Any:
+    """The sub-graph that gives a packed matrix back in f32, as the CPU plugin knows it: its arithmetic is that of scales."""
     from openvino import opset13 as ops
 
     rows, columns = packed.codes.shape
     groups = columns // packed.group
     shape = (rows, columns) if groups == 1 else (rows, groups, packed.group)
     aside = (rows, 1) if groups == 1 else (rows, groups, 1)
-    value = ops.convert(_constant(packed.codes.reshape(shape), packed), "f16")
+    value = ops.convert(_constant(packed.codes.reshape(shape), packed), scales)
     if packed.zero_points:
-        value = ops.subtract(value, ops.convert(_constant(packed.grid.zero.reshape(aside), packed), "f16"))
-    value = ops.multiply(value, ops.constant(packed.grid.scale.astype(np.float16).reshape(aside)))
+        value = ops.subtract(value, ops.convert(_constant(packed.grid.zero.reshape(aside), packed), scales))
+    value = ops.multiply(value, ops.constant(packed.grid.scale.astype(KINDS[scales]).reshape(aside)))
     if groups > 1:
         value = ops.reshape(value, ops.constant(np.array([rows, columns])), special_zero=False)
-    return ops.convert(value, "f32").output(0)
+    return (value if scales == "f32" else ops.convert(value, "f32")).output(0)
 
 
 def _constant(codes: NDArray[Any], packed: Packed) -> Any:

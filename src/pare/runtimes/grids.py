@@ -2,7 +2,7 @@
 
 A grid is ``step * (k - zero)`` for the integers k from ``low`` to ``high``. A model that was trained on grids
 (``methods/qat.py``) keeps them in ``grids.safetensors`` beside its weights, which lie on theirs already. Keys are the
-module's path, with ``backbone.`` or ``head`` in front, and what is on a grid:
+module's path (an encoder's with ``backbone.`` or ``head`` in front) and what is on a grid:
 
     <module>.int8   steps of the weight, (rows, 1): integers from -127 to 127
     <module>.int4   steps of the weight, (rows, groups, 1), of groups of columns: integers from -8 to 7
@@ -117,7 +117,7 @@ class GridEmbedding(nn.Embedding):  # type: ignore[misc]
         return F.embedding(ids, _weight(self), self.padding_idx)
 
 
-def rounded(module: GridLinear | GridEmbedding) -> Tensor:
+def rounded(module: nn.Module) -> Tensor:
     """The module's weight on its grid."""
     grid = module.weight_grid
     grouped = grid.step.ndim == 3
@@ -146,9 +146,17 @@ def put_on_grids(root: nn.Module, arrays: Mapping[str, Tensor], prefix: str) -> 
         grid = Grid(step, torch.zeros_like(step), kind)
         inputs = arrays.get(f"{prefix}{path}.uint8")
         if isinstance(old, nn.Embedding):
-            root.set_submodule(path, GridEmbedding(old, grid))
+            root.set_submodule(path, table_on_grid(old, grid))
         else:
             root.set_submodule(path, GridLinear(old, grid, None if inputs is None else input_grid(*inputs)))
+
+
+def table_on_grid(table: nn.Embedding, grid: Grid) -> nn.Embedding:
+    """A table that knows its grid; one of a class of its own (Gemma 3 scales what it looks up) stays what it is."""
+    if type(table) is nn.Embedding:
+        return GridEmbedding(table, grid)
+    table.weight_grid = grid
+    return table
 
 
 def input_grid(step: Tensor, zero: Tensor) -> Grid:
@@ -159,7 +167,7 @@ def grids_of(root: nn.Module) -> dict[str, Tensor]:
     """What ``put_on_grids`` reads: the grids of a model's modules by path."""
     found = {}
     for path, module in root.named_modules():
-        if isinstance(module, GridLinear | GridEmbedding):
+        if isinstance(getattr(module, "weight_grid", None), Grid):
             found[f"{path}.{module.weight_grid.kind}"] = module.weight_grid.step.contiguous()
             if isinstance(module, GridLinear) and module.input_grid is not None:
                 found[f"{path}.uint8"] = torch.stack([module.input_grid.step, module.input_grid.zero])

@@ -16,12 +16,12 @@ from pare.runtimes.text import Ids, Infer, Logits, TextEngine, Tokens
 from pare.types import Artifact, Device, Support
 
 TOKENIZER = "tokenizer.json"
-FORMATS = ("encoder", "encoder-qat", "decoder")
+FORMATS = ("encoder", "encoder-qat", "decoder", "decoder-qat")
 
 
 class PyTorch:
     """The runtime of the formats ``encoder`` and ``encoder-qat``, a Hugging Face backbone, a pooling and a linear head, and
-    ``decoder``.
+    ``decoder`` and ``decoder-qat``.
 
     ``rounds``: whether the inputs of layers that were trained on grids are rounded, as the graph that will serve them does.
     """
@@ -47,7 +47,7 @@ class PyTorch:
 
         manifest = artifact.manifest
         facts = {"runtime": f"torch {torch.__version__}", "precision": "f32", "threads": str(threads)}
-        if manifest.format == "decoder":
+        if manifest.kind == "generate":
             from pare.runtimes import torch_decoder
 
             return torch_decoder.load(artifact, threads, facts)

@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pare.families import Family
-from pare.runtimes.grids import LIMITS, Grid, GridEmbedding, GridLinear, grids_of, input_grid, rounded
+from pare.runtimes.grids import LIMITS, Grid, GridLinear, grids_of, input_grid, rounded, table_on_grid
 from pare.runtimes.modules import GRIDS
 from pare.training.batching import TokenRows, in_order
 from pare.training.model import Encoder
 
-Width = Literal["int8", "w4"]
+Width = Literal["int8", "w8", "w4"]
 SMALLEST = 2.0**-14
 """The smallest step: a row of zeros has one too. It is the smallest normal half."""
 CLIPS = tuple(0.4 + 0.05 * i for i in range(13))
@@ -32,8 +32,9 @@ CLIPS = tuple(0.4 + 0.05 * i for i in range(13))
 def start(model: Encoder, family: Family, width: Width, group: int, rows: TokenRows) -> None:
     """Puts the linear layers and the tables of a model on grids, and lets the layers' steps learn.
 
-    ``int8``: weights by output row, inputs between the least and the largest value that ``rows`` give. ``w4``: the layers'
-    weights in 4 bits by groups of ``group`` columns, what is outside of layers in 8, inputs in float.
+    ``int8``: weights by output row, inputs between the least and the largest value that ``rows`` give. ``w8``: weights by
+    output row, inputs in float. ``w4``: the layers' weights in 4 bits by groups of ``group`` columns, what is outside of
+    layers in 8, inputs in float.
     """
     linears = {path: module for path, module in model.named_modules() if isinstance(module, nn.Linear)}
     inputs = _inputs(model, linears, family, rows) if width == "int8" else {}
@@ -47,13 +48,36 @@ def start(model: Encoder, family: Family, width: Width, group: int, rows: TokenR
         model.set_submodule(path, made)
     for table in (family.words, family.positions):
         if table is not None:
-            old = model.backbone.get_submodule(table)
-            made = GridEmbedding(old, Grid(*_fitted(old.weight.detach(), 0), "int8"))
-            made.weight.data = rounded(made)
-            model.backbone.set_submodule(table, made)
+            _freeze(model.backbone, table)
 
 
-def settle(model: Encoder) -> None:
+def start_decoder(model: nn.Module, family: Family, width: Width, group: int) -> None:
+    """``start`` for a causal language model, with ``w8`` or ``w4``. A head that is tied to the word embeddings is one table
+    with them, and stays as it is.
+    """
+    words = model.get_input_embeddings().weight
+    linears = {path: module for path, module in model.named_modules() if isinstance(module, nn.Linear)}
+    for path, linear in linears.items():
+        if linear.weight is words:
+            continue
+        four = width == "w4" and path.startswith(f"{family.layers}.")
+        made = GridLinear(
+            linear, Grid(*_fitted(linear.weight.detach(), group if four else 0), "int4" if four else "int8")
+        )
+        made.weight_grid.learn()
+        model.set_submodule(path, made)
+    _freeze(model, family.words)
+
+
+def _freeze(root: nn.Module, path: str) -> None:
+    """Rounds a table once; whoever trains the model leaves it alone."""
+    old = root.get_submodule(path)
+    made = table_on_grid(old, Grid(*_fitted(old.weight.detach(), 0), "int8"))
+    made.weight.data = rounded(made)
+    root.set_submodule(path, made)
+
+
+def settle(model: nn.Module) -> None:
     """Ends the training: steps stay as they were learnt, and weights lie on their grids."""
     for module in model.modules():
         if isinstance(module, GridLinear):
@@ -63,8 +87,8 @@ def settle(model: Encoder) -> None:
             module.weight.data = rounded(module).detach()
 
 
-def save_grids(model: Encoder, folder: Path) -> None:
-    """Writes a settled model's grids; ``save_encoder`` writes the rest."""
+def save_grids(model: nn.Module, folder: Path) -> None:
+    """Writes a settled model's grids; ``save_encoder`` or ``save_decoder`` writes the rest."""
     save_file(grids_of(model), folder / GRIDS)
 
 

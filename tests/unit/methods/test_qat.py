@@ -65,13 +65,13 @@ def test_lowering_leaves_other_shapes_alone() -> None:
 
 def test_a_model_is_quantised_once() -> None:
     assert Qat.once == Quantize.once
-    assert Qat.gives not in Quantize().takes
+    assert not {f"{form}{Qat.mark}" for form in Qat.takes} & {*Quantize().takes, *Quantize("w4").takes}
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"width": "w3"}, "width must be one of int8, w4 but got 'w3'"),
+        ({"width": "w3"}, "width must be one of int8, w8, w4 but got 'w3'"),
         ({"epochs": 0.0}, "epochs must be a number above 0"),
         ({"group": 48}, "group must be one of 32, 64, 128 but got 48"),
     ],
