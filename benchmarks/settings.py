@@ -83,6 +83,11 @@ DECODER_ROWS: tuple[tuple[str, str], ...] = (
     ("int4 weights, AWQ", "lower > quantize:w4(algorithm=awq)"),
     ("int4 weights, GPTQ", "lower > quantize:w4(algorithm=gptq)"),
     ("int4 weights, GPTQ, groups of 32", "lower > quantize:w4(algorithm=gptq, group=32)"),
+    ("int4 weights by QAT", "qat:w4(rate=0.001) > lower"),
+    (
+        "int4 weights, GPTQ, after as much training",
+        "distil(rate=0.001, train_embeddings=false) > lower > quantize:w4(algorithm=gptq)",
+    ),
     ("half sparse, magnitude (disk only)", "sparsify:0.5(by=magnitude) > lower"),
     ("half sparse, Wanda (disk only)", "sparsify:0.5(by=wanda) > lower"),
     ("80 % of the rank, plain SVD", "lowrank:0.8(rule=uniform, whiten=false) > lower"),

@@ -49,7 +49,7 @@ REFUSED = {
         "lowrank > lower:gguf": "use lower:openvino",
         "sparsify > finetune": "put sparsify after finetune",
         "qat": "use w8, whose inputs are quantised on the fly, or w4",
-        "qat:w4 > quantize:w4": "format decoder-qat",
+        "qat:w4 > quantize:w4": "quantisation was done by qat",
     },
 }
 
