@@ -28,7 +28,13 @@ from pare.runtimes import load_generator, this_device
 from pare.runtimes.modules import GRIDS
 from pare.runtimes.openvino import MODEL, OpenVino, options
 from pare.runtimes.pytorch import PyTorch
-from pare.testing.conformance import check_method, check_runtime, file_bytes, stopping_leaves_nothing_sealed
+from pare.testing.conformance import (
+    check_method,
+    check_runtime,
+    file_bytes,
+    stopping_leaves_nothing_sealed,
+    weight_bytes,
+)
 from pare.testing.contexts import tiny_artifact, tiny_writing
 from pare.types import Artifact, Step
 
@@ -69,6 +75,10 @@ def test_a_family_is_trained_stored_and_served(width: str, family: str, built: C
     assert (trained.manifest.format, graph.manifest.format) == ("decoder-qat", "openvino")
     assert graph.manifest.kind == "generate"
     assert trained.manifest.lineage["teacher"] == parent.id
+    assert file_bytes(trained) == pytest.approx(weight_bytes(trained.manifest.shape), rel=0.001)
+    assert file_bytes(graph) == pytest.approx(weight_bytes(graph.manifest.shape), rel=0.02), (
+        "a tied head is stored once"
+    )
     pairs = [(sample.text, sample.label) for sample in ctx.train[:8]]
     theirs, again = (load_generator(trained, threads=1).surprisal(pairs) for _ in range(2))
     assert np.array_equal(theirs, again)
