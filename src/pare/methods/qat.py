@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from pare.errors import InputError, MissingExtra
 from pare.families import DECODERS, family_of, read_config
+from pare.families.factors import is_factored
 from pare.methods.base import NO_FACTS, BuildContext
 from pare.methods.lineage import lineage, seal_child
 from pare.types import Artifact, DataFacts, Part, Shape
@@ -63,12 +64,16 @@ class Qat:
     def reshape(self, shape: Shape, facts: DataFacts) -> Shape:
         """fp32 with a step a row or group beside it; ``lowered`` is what ``lower`` makes of it. Exact.
 
-        Raises InputError where a decoder is to have fixed ranges of activations.
+        Raises InputError where a decoder is to have fixed ranges of activations, or factors in 4 bits.
         """
         if self.width == "int8" and shape.family in DECODERS:
             raise InputError(
                 "qat: width int8 takes a fixed range for each activation, which the outliers of decoders' activations "
                 "break; use w8, whose inputs are quantised on the fly, or w4"
+            )
+        if self.width == "w4" and shape.family in DECODERS and is_factored(shape):
+            raise InputError(
+                "qat: width w4 needs dense matrices but lowrank has factored them, whose groups are not known before; use w8"
             )
         return replace(shape, parts=tuple(self._part(part, shape) for part in shape.parts))
 
@@ -165,6 +170,8 @@ def _matrices(part: Part, shape: Shape) -> list[tuple[int, int]]:
     if part.name in ("embeddings.word", "embeddings.position"):
         return [(part.elements // columns, columns)]
     products = int((part.flops_per_token or part.flops_per_request) / 2)
+    if part.rows and shape.family in DECODERS:
+        return [(part.rows, products // part.rows)]
     if match := re.fullmatch(r"layers\.\d+\.(attention|ffn)", part.name):
         matrices = family_of({"model_type": shape.family}).matrices(shape)
         sizes = [(matrix.rows, matrix.columns) for matrix in matrices if matrix.part == match[1]]

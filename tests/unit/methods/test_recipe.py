@@ -209,6 +209,7 @@ def test_shapes_are_predicted_step_by_step() -> None:
         ("lower:onnx", DECODER, ("takes format encoder but is given format decoder; write lower alone",)),
         ("qat", DECODER, ("qat: width int8 takes a fixed range", "use w8")),
         ("qat:w4 > lower > quantize:w4", DECODER, ("step 3 (quantize)", "quantisation was done by qat")),
+        ("lowrank > qat:w4", DECODER, ("w4 needs dense matrices but lowrank has factored them", "use w8")),
         ("qat:w4 > quantize:w4", DECODER, ("step 2 (quantize)", "quantisation was done by qat")),
         ("qat:w4 > distil", DECODER, ("takes format encoder or format decoder but is given format decoder-qat by qat",)),
         ("qat:w4 > lower:gguf", DECODER, ("takes format decoder but is given format decoder-qat by qat",)),
